@@ -1,0 +1,23 @@
+#include "reports/record.h"
+
+#include <algorithm>
+
+namespace weighbridge::reports {
+
+const Limit* Record::limit() const {
+  const auto smallest = std::min_element(machine.limits.begin(), machine.limits.end(),
+                                         [](const Limit& a, const Limit& b) { return a.bytes < b.bytes; });
+  return smallest == machine.limits.end() ? nullptr : &*smallest;
+}
+
+std::string cell_name(const Cell& cell) {
+  std::string name = cell.strategy;
+  char separator = ':';
+  for (const auto& [option, value] : cell.options) {
+    name += separator + option + "=" + value;
+    separator = ',';
+  }
+  return name + "/" + cell.dtype;
+}
+
+}  // namespace weighbridge::reports

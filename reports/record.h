@@ -1,0 +1,167 @@
+// The record: all that was measured, as plain values. Every rendering starts from it and nothing else.
+//
+// Bytes and nanoseconds are integers. What could not be measured is nullopt, and the reason stands in the nearest
+// `unavailable` under the figure's name. What each figure means and where it comes from is said once, in
+// schema/record.schema.json.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weighbridge::reports {
+
+using Bytes = uint64_t;
+using Figure = std::optional<uint64_t>;
+using Reasons = std::map<std::string, std::string>;  // figure -> why it is null
+
+struct Split {  // of the resident set and swap at one instant
+  Bytes anon = 0, shmem = 0, file = 0, swap = 0, hugetlb = 0;
+  Bytes weights = 0, staging = 0;  // allocated through Memory at that instant
+  Bytes overhead = 0;              // the rest of the need: max(0, need - weights - staging)
+  Bytes need() const { return anon + shmem + swap + hugetlb; }
+  Bytes rss() const { return anon + shmem + file + hugetlb; }
+};
+
+struct HeapPeak {
+  Bytes weights = 0, staging = 0, overhead = 0;
+};
+
+struct AllocatorFigures {  // jemalloc, one per purpose, at the end of a phase
+  Bytes allocated = 0, active = 0, resident = 0, retained = 0, metadata = 0;
+};
+
+struct Phase {
+  std::string name;  // open, load, use, release
+  uint64_t wall_ns = 0, cpu_ns = 0;
+  Figure peak_rss_bytes;   // VmHWM, reset at the phase's start
+  Bytes need_peak_bytes = 0;
+  Bytes need_end_bytes = 0;
+  Bytes file_peak_bytes = 0;  // largest RssFile
+  Figure swap_peak_bytes;
+  Figure page_table_bytes;  // VmPTE at the end
+  Split at_peak;
+  HeapPeak heap_peak_bytes;
+  std::map<std::string, AllocatorFigures> allocator;  // weights, staging, overhead; empty without jemalloc
+  Figure minor_faults, major_faults;
+  Figure lazy_free_bytes, pss_bytes;                    // smaps_rollup at the end
+  Figure system_swap_in_pages, system_swap_out_pages;   // the whole machine, over the phase
+  Figure psi_some_ns, psi_full_ns;                      // memory pressure of the whole machine, over the phase
+};
+
+struct Timeline {  // rows in time order; merged so that every peak survives
+  std::vector<uint64_t> t_ns;  // since the worker was ready
+  std::vector<uint32_t> anon_kib, file_kib, shmem_kib, swap_kib, weights_kib, staging_kib;
+  uint64_t samples_taken = 0;  // before merging
+  size_t size() const { return t_ns.size(); }
+};
+
+struct Trial {
+  int number = 0;       // 1.. within the cell
+  int order = 0;        // 1.. within the run, as shuffled
+  std::string verdict;  // verdict.h
+  std::string reason;   // one sentence, for a person
+  std::string checksum;
+  std::string reached;  // the phase it was in when it ended
+  Bytes floor_bytes = 0, floor_file_bytes = 0;
+  std::vector<Phase> phases;
+  std::vector<std::pair<std::string, uint64_t>> phase_start_ns;  // on the timeline's clock
+  Timeline timeline;
+  Figure cached_before_bytes, cached_after_bytes;  // of the checkpoint's files in the page cache
+  std::optional<int> exit_status, exit_signal;
+  Reasons unavailable;
+};
+
+struct Prediction {  // without the floor
+  Bytes need_bytes = 0, reclaimable_bytes = 0;
+  Bytes weights_bytes = 0, staging_bytes = 0, overhead_bytes = 0;  // the split at the predicted peak
+};
+
+struct Accuracy {
+  uint64_t elements = 0, overflowed = 0, flushed = 0, clipped = 0, nan_lost = 0;
+  double max_abs_error = 0, rmse = 0;
+  std::optional<double> sqnr_db;  // null: no error at all, or no signal
+  std::string worst_tensor;       // by SQNR; empty when there is no error
+  std::optional<double> worst_sqnr_db;
+};
+
+struct Cell {
+  std::string strategy;
+  std::map<std::string, std::string> options;
+  std::string dtype;
+  Figure limit_bytes;
+  std::string cache = "warm";
+  std::string verdict, reason, checksum;
+  std::optional<Prediction> predicted;  // nullopt: no plan, or not predictable
+  Figure need_bytes, need_error_bytes, floor_bytes, reclaimable_bytes, peak_rss_bytes, page_table_bytes;
+  std::optional<Split> at_peak;
+  std::string peak_phase;
+  Figure minor_faults, major_faults, swap_peak_bytes, cpu_ns, wall_ns;  // medians over the trials
+  std::optional<Accuracy> accuracy;  // nullopt: nothing was converted
+  uint64_t kept_native_tensors = 0;  // could not be converted to the dtype asked for
+  std::vector<Trial> trials;
+  Reasons unavailable;
+};
+
+struct Limit {  // one bound on this process's memory
+  std::string source;  // "container (memory.max of /kubepods/...)", "physical memory", "ulimit -v"
+  Bytes bytes = 0;
+};
+
+struct Machine {
+  std::string hostname, kernel, distribution, cpu, allocator;
+  int cpus = 0;
+  Bytes page_bytes = 0, memory_bytes = 0, available_bytes = 0, swap_bytes = 0, swap_free_bytes = 0;
+  Bytes error_bytes = 0;  // how far the kernel's RSS counters may lag behind the truth here
+  std::string error_source;
+  std::string thp;  // of the machine: always, madvise, never
+  std::vector<Limit> limits;  // every bound found; the smallest bites
+  Reasons unavailable;
+};
+
+struct Checkpoint {
+  std::string path, format, filesystem;
+  Bytes bytes = 0;         // stored bytes of the tensors
+  Bytes file_bytes = 0;
+  uint64_t files = 0, tensors = 0, parameters = 0;
+  Bytes largest_tensor_bytes = 0;
+  std::map<std::string, Bytes> dtypes;  // stored dtype -> bytes
+};
+
+struct Settings {
+  uint64_t seed = 0;
+  int repeat = 1, passes = 1;
+  std::string cache, thp;
+  uint64_t sample_interval_ns = 0;  // 0: the sampler was off
+  bool interrupted = false;
+  std::string command;  // to run it again
+};
+
+struct Finding {
+  std::string id, severity, title, remedy;  // severity: high, medium, low
+  std::vector<std::pair<std::string, uint64_t>> evidence;  // figure -> bytes or count
+  std::vector<std::string> cells;  // "state-dict/native"
+  Figure saves_bytes;
+};
+
+struct Record {
+  std::string schema = "weighbridge/1";
+  std::string version, commit;  // of the tool
+  std::string started;          // ISO 8601, UTC
+  Machine machine;
+  Checkpoint checkpoint;
+  Settings settings;
+  std::vector<Cell> cells;
+  std::vector<Finding> findings;
+
+  // The bound that bites: the smallest of machine.limits; nullptr when there is none.
+  const Limit* limit() const;
+};
+
+// "stream/f16", with options "stream:chunk=1MiB/f16": only those that are in Cell::options.
+std::string cell_name(const Cell& cell);
+
+}  // namespace weighbridge::reports

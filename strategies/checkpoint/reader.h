@@ -1,0 +1,53 @@
+// The one way in which untrusted numbers and bytes come out of a file: bounds and overflow are checked here, against the
+// file's real size, and every complaint knows its file and offset. No format does arithmetic on offsets of its own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weighbridge {
+
+// An open file; closed with the object. Move-only.
+class File {
+ public:
+  // Opens read-only; throws Error (bad_input) where the path is missing, not a regular file or not readable.
+  explicit File(std::string path);
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  File(const File&) = delete;
+  ~File();
+
+  int descriptor() const { return descriptor_; }
+  uint64_t bytes() const { return bytes_; }
+  const std::string& path() const { return path_; }
+
+  // Reads exactly `bytes` at `offset` into `to`. Throws Error: bad_input where the file ends before, environment where
+  // the kernel refuses.
+  void read(uint64_t offset, void* to, size_t bytes) const;
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+  uint64_t bytes_ = 0;
+};
+
+// A stretch of a file as an input iterator over its bytes, read through a buffer of 64 KiB; what a JSON parser needs to
+// see a header of any length without holding it.
+class ByteStream {
+ public:
+  ByteStream(const File& file, uint64_t offset, uint64_t bytes);
+  // The next byte, or -1 at the end.
+  int next();
+  uint64_t position() const { return offset_ + consumed_; }  // of the next byte, in the file
+
+ private:
+  const File& file_;
+  uint64_t offset_, bytes_, consumed_ = 0;
+  std::vector<unsigned char> buffer_;
+  size_t at_ = 0, filled_ = 0;
+};
+
+}  // namespace weighbridge

@@ -1,0 +1,25 @@
+// Conversion between element types, vectorised with Highway and dispatched at run time.
+//
+// Rules, the same for the vector kernels and their scalar twin (scalar.h), to the bit:
+//   - to f32, f16, bf16: round to nearest, ties to even, once (f64 -> f16 is not rounded twice); infinity stays
+//     infinity, overflow becomes infinity, subnormals are kept, NaN stays NaN: sign and the upper payload bits kept,
+//     quiet bit set.
+//   - to int8, one row at a time: scale = (largest finite |x| of the row) / 127 in f32, code = round_to_even(x * (1 /
+//     scale)) clamped to [-127, 127]; a row whose scale is below the smallest normal f32 is all zero with scale 0;
+//     infinity becomes +-127 and NaN 0, each counted by accuracy.h.
+// Sources and targets need no alignment: a view into a checkpoint has none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "strategies/dtype/dtype.h"
+
+namespace weighbridge {
+
+// Converts elements [first, first + count) of a tensor. `source` points at element `first` in the stored dtype;
+// `tensor` is the start of the tensor's whole delivered buffer (layout.loaded_bytes long), so that int8 can place scales
+// and codes. `layout.converted()` must hold; for int8, first and count are multiples of unit_elements().
+void convert(const Layout& layout, uint64_t first, uint64_t count, const std::byte* source, std::byte* tensor);
+
+}  // namespace weighbridge

@@ -1,0 +1,89 @@
+// Element types: what a checkpoint stores, and what a strategy can be asked to deliver.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace weighbridge {
+
+// Stored element types, named as the field names them. Packed types (f4, f6) share bytes between elements.
+enum class Dtype : uint8_t {
+  boolean,
+  u8,
+  i8,
+  u16,
+  i16,
+  u32,
+  i32,
+  u64,
+  i64,
+  f4,           // E2M1, two a byte
+  f6_e2m3,      // four in three bytes
+  f6_e3m2,      // four in three bytes
+  f8_e4m3,      // OCP E4M3 (finite, "fn"): no infinity, NaN is S.1111.111
+  f8_e5m2,      // IEEE-like
+  f8_e4m3fnuz,  // finite, one NaN (0x80), no negative zero
+  f8_e5m2fnuz,
+  f8_e8m0,  // a power of two, as block scales use it
+  f16,
+  bf16,
+  f32,
+  f64,
+  c64,    // complex: two f32
+  int8,   // symmetric, one f32 scale per output row: never stored, only delivered; see Layout
+};
+
+std::string_view name(Dtype dtype);
+// Bits per element (4, 6, 8, ... 64). For int8 the code alone, without its row's scale.
+unsigned bits(Dtype dtype);
+// Bytes of `elements` elements packed without gaps; nullopt when that overflows 64 bits or is not a whole number of bytes.
+std::optional<uint64_t> packed_bytes(Dtype dtype, uint64_t elements);
+// Product of the dimensions, 1 for a scalar; nullopt when it overflows 64 bits.
+std::optional<uint64_t> element_count(std::span<const uint64_t> shape);
+
+// What a cell asks for: every convertible tensor in one dtype, or (nullopt) each tensor as it is stored, "native".
+struct Target {
+  std::optional<Dtype> dtype;
+  friend bool operator==(const Target&, const Target&) = default;
+};
+
+struct TargetInfo {
+  std::string_view name;  // as on the command line
+  Target target;
+  std::string_view summary;
+};
+// native, f32, f16, bf16, int8, in this order.
+std::span<const TargetInfo> targets();
+std::string_view name(Target target);
+std::optional<Target> parse_target(std::string_view name);
+
+// How one tensor lies in memory once delivered.
+//   stored == loaded: its stored bytes, unchanged.
+//   f32, f16, bf16:   elements in C order, little-endian.
+//   int8:             rows x f32 scale, then rows x row_elements x int8 code; value = code x scale of its row.
+//                     The row is the first dimension; a tensor of rank 0 or 1 is one row.
+struct Layout {
+  Dtype stored;
+  Dtype loaded;
+  uint64_t elements;
+  uint64_t rows;          // 1 unless int8
+  uint64_t row_elements;  // elements / rows
+  uint64_t stored_bytes;
+  uint64_t loaded_bytes;
+  bool converted() const { return stored != loaded; }
+  // The smallest number of elements that can be converted apart from the rest: 1, or a row for int8.
+  uint64_t unit_elements() const { return loaded == Dtype::int8 ? row_elements : 1; }
+};
+
+// f64, f32, f16, bf16, f8_e4m3, f8_e5m2, f8_e4m3fnuz, f8_e5m2fnuz have a value of their own and can be converted.
+// Integers and booleans are indices, masks and packed codes whose meaning a cast would change, f4, f6 and f8_e8m0 mean
+// nothing without the scales beside them, c64 has two parts: those are delivered as stored.
+bool convertible(Dtype stored);
+
+// `shape` must have passed element_count and packed_bytes for `stored`. A tensor that cannot be converted, or is stored
+// in the target already, or is empty, comes back with loaded == stored.
+Layout layout(Dtype stored, std::span<const uint64_t> shape, Target target);
+
+}  // namespace weighbridge
