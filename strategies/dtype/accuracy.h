@@ -7,11 +7,11 @@
 namespace weighbridge {
 
 struct Accuracy {
-  uint64_t elements = 0;    // converted elements, NaN and infinity included
-  uint64_t overflowed = 0;  // finite before, infinite after
-  uint64_t flushed = 0;     // not zero before, zero after
-  uint64_t clipped = 0;     // int8: infinity or a value beyond +-127 codes
-  uint64_t nan_lost = 0;    // int8: NaN that became 0
+  uint64_t elements = 0;     // converted elements, NaN and infinity included
+  uint64_t overflowed = 0;   // finite before, infinite after
+  uint64_t flushed = 0;      // not zero before, zero after
+  uint64_t clipped = 0;      // int8: infinity or a value beyond +-127 codes
+  uint64_t nan_lost = 0;     // int8: NaN that became 0
   double max_abs_error = 0;  // over elements finite before and after
   double error_squares = 0;  // sums over the same elements, for rmse and sqnr
   double signal_squares = 0;

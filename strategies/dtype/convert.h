@@ -18,8 +18,8 @@
 namespace weighbridge {
 
 // Converts elements [first, first + count) of a tensor. `source` points at element `first` in the stored dtype;
-// `tensor` is the start of the tensor's whole delivered buffer (layout.loaded_bytes long), so that int8 can place scales
-// and codes. `layout.converted()` must hold; for int8, first and count are multiples of unit_elements().
+// `tensor` is the start of the tensor's whole delivered buffer (layout.loaded_bytes long), so that int8 can place
+// scales and codes. `layout.converted()` must hold; for int8, first and count are multiples of unit_elements().
 void convert(const Layout& layout, uint64_t first, uint64_t count, const std::byte* source, std::byte* tensor);
 
 }  // namespace weighbridge

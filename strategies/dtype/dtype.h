@@ -31,14 +31,15 @@ enum class Dtype : uint8_t {
   bf16,
   f32,
   f64,
-  c64,    // complex: two f32
-  int8,   // symmetric, one f32 scale per output row: never stored, only delivered; see Layout
+  c64,   // complex: two f32
+  int8,  // symmetric, one f32 scale per output row: never stored, only delivered; see Layout
 };
 
 std::string_view name(Dtype dtype);
 // Bits per element (4, 6, 8, ... 64). For int8 the code alone, without its row's scale.
 unsigned bits(Dtype dtype);
-// Bytes of `elements` elements packed without gaps; nullopt when that overflows 64 bits or is not a whole number of bytes.
+// Bytes of `elements` elements packed without gaps; nullopt when that overflows 64 bits or is not a whole number of
+// bytes.
 std::optional<uint64_t> packed_bytes(Dtype dtype, uint64_t elements);
 // Product of the dimensions, 1 for a scalar; nullopt when it overflows 64 bits.
 std::optional<uint64_t> element_count(std::span<const uint64_t> shape);
@@ -83,7 +84,8 @@ struct Layout {
 bool convertible(Dtype stored);
 
 // `shape` must have passed element_count and packed_bytes for `stored`. A tensor that cannot be converted, or is stored
-// in the target already, or is empty, comes back with loaded == stored.
+// in the target already, or is empty, comes back with loaded == stored. Error (bad_input) where the delivered bytes
+// overflow 64 bits.
 Layout layout(Dtype stored, std::span<const uint64_t> shape, Target target);
 
 }  // namespace weighbridge
