@@ -1,5 +1,5 @@
-// The one way in which untrusted numbers and bytes come out of a file: bounds and overflow are checked here, against the
-// file's real size, and every complaint knows its file and offset. No format does arithmetic on offsets of its own.
+// The one way in which untrusted numbers and bytes come out of a file: bounds and overflow are checked here, against
+// the file's real size, and every complaint knows its file and offset. No format does arithmetic on offsets of its own.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@ class File {
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   File(const File&) = delete;
+  File& operator=(const File&) = delete;
   ~File();
 
   int descriptor() const { return descriptor_; }
@@ -27,6 +28,10 @@ class File {
   // Reads exactly `bytes` at `offset` into `to`. Throws Error: bad_input where the file ends before, environment where
   // the kernel refuses.
   void read(uint64_t offset, void* to, size_t bytes) const;
+  // A little-endian number at `offset`; throws as read does.
+  uint64_t read_u64(uint64_t offset) const;
+  // Up to `bytes` bytes at `offset`: fewer where the file ends before, none past its end. What detection looks at.
+  std::string peek(uint64_t offset, size_t bytes) const;
 
  private:
   std::string path_;
@@ -34,16 +39,28 @@ class File {
   uint64_t bytes_ = 0;
 };
 
-// A stretch of a file as an input iterator over its bytes, read through a buffer of 64 KiB; what a JSON parser needs to
-// see a header of any length without holding it.
+// A stretch of a file, byte by byte, read through a buffer of 64 KiB; what lets a JSON header of any length be read
+// without holding it. The stretch must lie within the file, and the file must outlive the stream.
 class ByteStream {
  public:
+  // Throws Error (bad_input) where the stretch leaves the file.
   ByteStream(const File& file, uint64_t offset, uint64_t bytes);
   // The next byte, or -1 at the end.
-  int next();
+  int next() {
+    if (at_ == filled_ && !fill()) return -1;
+    ++consumed_;
+    return buffer_[at_++];
+  }
+  // The same without passing it.
+  int peek() {
+    if (at_ == filled_ && !fill()) return -1;
+    return buffer_[at_];
+  }
   uint64_t position() const { return offset_ + consumed_; }  // of the next byte, in the file
 
  private:
+  bool fill();
+
   const File& file_;
   uint64_t offset_, bytes_, consumed_ = 0;
   std::vector<unsigned char> buffer_;

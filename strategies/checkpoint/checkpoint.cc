@@ -1,0 +1,34 @@
+#include "strategies/checkpoint/checkpoint.h"
+
+namespace weighbridge {
+namespace {
+
+// What a string holds on the heap: nothing while it fits into the object itself.
+uint64_t heap_bytes(const std::string& text) {
+  static const size_t kInside = std::string().capacity();
+  return text.capacity() > kInside ? text.capacity() + 1 : 0;
+}
+
+}  // namespace
+
+uint64_t Checkpoint::stored_bytes() const {
+  uint64_t sum = 0;
+  for (const Tensor& tensor : tensors) sum += tensor.extent.bytes;
+  return sum;
+}
+
+uint64_t Checkpoint::file_bytes() const {
+  uint64_t sum = 0;
+  for (const CheckpointFile& file : files) sum += file.bytes;
+  return sum;
+}
+
+uint64_t Checkpoint::table_bytes() const {
+  uint64_t sum = heap_bytes(path) + heap_bytes(format);
+  sum += files.capacity() * sizeof(CheckpointFile) + tensors.capacity() * sizeof(Tensor);
+  for (const CheckpointFile& file : files) sum += heap_bytes(file.path);
+  for (const Tensor& tensor : tensors) sum += heap_bytes(tensor.name) + tensor.shape.capacity() * sizeof(uint64_t);
+  return sum;
+}
+
+}  // namespace weighbridge

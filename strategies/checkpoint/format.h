@@ -1,0 +1,40 @@
+// Internal to this folder: what a checkpoint format is to open.cc. Adding one is a file that defines a Format and a
+// line in the registry of open.cc.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "strategies/checkpoint/checkpoint.h"
+#include "strategies/checkpoint/reader.h"
+
+namespace weighbridge {
+
+struct Format {
+  FormatInfo info;
+  // What its file names end in. A file is taken for what its content says; only a file that no format recognises is
+  // taken for what its name says, so that the reader can tell what is wrong with it.
+  std::string_view suffix;
+  // Whether the file begins as this format does: a few reads, no promise that the rest holds. Must not throw for a
+  // short or foreign file.
+  bool (*recognises)(const File& file);
+  // Appends the file's tensors, ordered by offset, to `checkpoint.tensors`, with `checkpoint.files.size() - 1` as their
+  // file: the caller has entered it. Throws Error (bad_input) where the file does not hold what it must.
+  void (*read)(const File& file, Checkpoint& checkpoint);
+};
+
+extern const Format kSafetensors;  // safetensors.cc
+
+// Reads the set of safetensors files that an index (*.safetensors.index.json) names: safetensors_index.cc.
+void read_safetensors_index(const File& index, Checkpoint& checkpoint);
+
+// A text that a checkpoint supplies, for a message: in double quotes, printable, cut after 80 bytes.
+std::string in_quotes(std::string_view untrusted);
+
+// Throws Error (bad_input) where `path`, a file that the checkpoint itself names (a shard, an entry of a folder), leads
+// out of `folder` through a symlink. The rule: its real path lies inside the folder's real path. One layout that tools
+// make lives of links and is let through: in the Hugging Face hub cache, where the folder is REPO/snapshots/REVISION
+// (or below), the real path may lie in REPO/blobs. A path that the user named is the user's own choice and not checked.
+void require_inside(const std::string& folder, const std::string& path);
+
+}  // namespace weighbridge
