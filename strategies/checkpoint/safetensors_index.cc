@@ -22,12 +22,8 @@ namespace weighbridge {
 namespace {
 
 constexpr uint64_t kMaximumIndex = 100'000'000;  // as a safetensors header
-constexpr size_t kShown = 80;
-constexpr size_t kShardNameKept = 4096;  // longer than any file name
-
-std::string in_quotes(std::string_view untrusted) {
-  return fmt::format("\"{}\"", printable(untrusted, kShown));
-}
+constexpr size_t kKeyKept = 32;                  // more than any key that matters here
+constexpr size_t kShardNameKept = 4096;          // longer than any file name
 
 struct Shard {
   std::string name;
@@ -65,7 +61,7 @@ WeightMap read_weight_map(const File& index) {
   bool seen = false;
   std::string key;
   json.begin_object("a JSON object with \"weight_map\"");
-  while (json.next_member(key, kShown)) {
+  while (json.next_member(key, kKeyKept)) {
     if (key != "weight_map") {
       json.skip_value();
       continue;
