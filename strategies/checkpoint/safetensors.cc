@@ -29,7 +29,7 @@ namespace {
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaximumHeader = 100'000'000;  // the reference's own limit
 constexpr size_t kMaximumRank = 64;
-constexpr size_t kShown = 80;    // bytes of an untrusted text in a message
+constexpr size_t kShown = 80;    // bytes of a shape in a message
 constexpr size_t kKeyKept = 32;  // more than any key or dtype that the format knows
 
 struct StoredName {
@@ -60,10 +60,6 @@ constexpr std::array<StoredName, 22> kDtypes{{
     {"I64", Dtype::i64},
     {"U64", Dtype::u64},
 }};
-
-std::string in_quotes(std::string_view untrusted) {
-  return fmt::format("\"{}\"", printable(untrusted, kShown));
-}
 
 std::string_view stored_name(Dtype dtype) {
   for (const StoredName& known : kDtypes) {
