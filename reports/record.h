@@ -24,20 +24,23 @@ struct Split {  // of the resident set and swap at one instant
   Bytes overhead = 0;              // the rest of the need: max(0, need - weights - staging)
   Bytes need() const { return anon + shmem + swap + hugetlb; }
   Bytes rss() const { return anon + shmem + file + hugetlb; }
+  bool operator==(const Split&) const = default;
 };
 
 struct HeapPeak {
   Bytes weights = 0, staging = 0, overhead = 0;
+  bool operator==(const HeapPeak&) const = default;
 };
 
 struct AllocatorFigures {  // jemalloc, one per purpose, at the end of a phase
   Bytes allocated = 0, active = 0, resident = 0, retained = 0, metadata = 0;
+  bool operator==(const AllocatorFigures&) const = default;
 };
 
 struct Phase {
   std::string name;  // open, load, use, release
   uint64_t wall_ns = 0, cpu_ns = 0;
-  Figure peak_rss_bytes;   // VmHWM, reset at the phase's start
+  Figure peak_rss_bytes;  // VmHWM, reset at the phase's start
   Bytes need_peak_bytes = 0;
   Bytes need_end_bytes = 0;
   Bytes file_peak_bytes = 0;  // largest RssFile
@@ -47,16 +50,19 @@ struct Phase {
   HeapPeak heap_peak_bytes;
   std::map<std::string, AllocatorFigures> allocator;  // weights, staging, overhead; empty without jemalloc
   Figure minor_faults, major_faults;
-  Figure lazy_free_bytes, pss_bytes;                    // smaps_rollup at the end
-  Figure system_swap_in_pages, system_swap_out_pages;   // the whole machine, over the phase
-  Figure psi_some_ns, psi_full_ns;                      // memory pressure of the whole machine, over the phase
+  Figure lazy_free_bytes, pss_bytes;                   // smaps_rollup at the end
+  Figure refault_file_pages;                           // workingset_refault_file of the cage's cgroup, over the phase
+  Figure system_swap_in_pages, system_swap_out_pages;  // the whole machine, over the phase
+  Figure psi_some_ns, psi_full_ns;                     // memory pressure of the whole machine, over the phase
+  bool operator==(const Phase&) const = default;
 };
 
-struct Timeline {  // rows in time order; merged so that every peak survives
+struct Timeline {              // rows in time order; merged so that every peak survives
   std::vector<uint64_t> t_ns;  // since the worker was ready
   std::vector<uint32_t> anon_kib, file_kib, shmem_kib, swap_kib, weights_kib, staging_kib;
   uint64_t samples_taken = 0;  // before merging
   size_t size() const { return t_ns.size(); }
+  bool operator==(const Timeline&) const = default;
 };
 
 struct Trial {
@@ -73,11 +79,13 @@ struct Trial {
   Figure cached_before_bytes, cached_after_bytes;  // of the checkpoint's files in the page cache
   std::optional<int> exit_status, exit_signal;
   Reasons unavailable;
+  bool operator==(const Trial&) const = default;
 };
 
 struct Prediction {  // without the floor
   Bytes need_bytes = 0, reclaimable_bytes = 0;
   Bytes weights_bytes = 0, staging_bytes = 0, overhead_bytes = 0;  // the split at the predicted peak
+  bool operator==(const Prediction&) const = default;
 };
 
 struct Accuracy {
@@ -86,6 +94,7 @@ struct Accuracy {
   std::optional<double> sqnr_db;  // null: no error at all, or no signal
   std::string worst_tensor;       // by SQNR; empty when there is no error
   std::optional<double> worst_sqnr_db;
+  bool operator==(const Accuracy&) const = default;
 };
 
 struct Cell {
@@ -100,15 +109,17 @@ struct Cell {
   std::optional<Split> at_peak;
   std::string peak_phase;
   Figure minor_faults, major_faults, swap_peak_bytes, cpu_ns, wall_ns;  // medians over the trials
-  std::optional<Accuracy> accuracy;  // nullopt: nothing was converted
-  uint64_t kept_native_tensors = 0;  // could not be converted to the dtype asked for
+  std::optional<Accuracy> accuracy;                                     // nullopt: nothing was converted
+  uint64_t kept_native_tensors = 0;                                     // could not be converted to the dtype asked for
   std::vector<Trial> trials;
   Reasons unavailable;
+  bool operator==(const Cell&) const = default;
 };
 
-struct Limit {  // one bound on this process's memory
+struct Limit {         // one bound on this process's memory
   std::string source;  // "container (memory.max of /kubepods/...)", "physical memory", "ulimit -v"
   Bytes bytes = 0;
+  bool operator==(const Limit&) const = default;
 };
 
 struct Machine {
@@ -117,18 +128,20 @@ struct Machine {
   Bytes page_bytes = 0, memory_bytes = 0, available_bytes = 0, swap_bytes = 0, swap_free_bytes = 0;
   Bytes error_bytes = 0;  // how far the kernel's RSS counters may lag behind the truth here
   std::string error_source;
-  std::string thp;  // of the machine: always, madvise, never
+  std::string thp;            // of the machine: always, madvise, never
   std::vector<Limit> limits;  // every bound found; the smallest bites
   Reasons unavailable;
+  bool operator==(const Machine&) const = default;
 };
 
 struct Checkpoint {
   std::string path, format, filesystem;
-  Bytes bytes = 0;         // stored bytes of the tensors
+  Bytes bytes = 0;  // stored bytes of the tensors
   Bytes file_bytes = 0;
   uint64_t files = 0, tensors = 0, parameters = 0;
   Bytes largest_tensor_bytes = 0;
   std::map<std::string, Bytes> dtypes;  // stored dtype -> bytes
+  bool operator==(const Checkpoint&) const = default;
 };
 
 struct Settings {
@@ -138,13 +151,15 @@ struct Settings {
   uint64_t sample_interval_ns = 0;  // 0: the sampler was off
   bool interrupted = false;
   std::string command;  // to run it again
+  bool operator==(const Settings&) const = default;
 };
 
 struct Finding {
-  std::string id, severity, title, remedy;  // severity: high, medium, low
+  std::string id, severity, title, remedy;                 // severity: high, medium, low
   std::vector<std::pair<std::string, uint64_t>> evidence;  // figure -> bytes or count
-  std::vector<std::string> cells;  // "state-dict/native"
+  std::vector<std::string> cells;                          // "state-dict/native"
   Figure saves_bytes;
+  bool operator==(const Finding&) const = default;
 };
 
 struct Record {
@@ -159,6 +174,7 @@ struct Record {
 
   // The bound that bites: the smallest of machine.limits; nullptr when there is none.
   const Limit* limit() const;
+  bool operator==(const Record&) const = default;
 };
 
 // "stream/f16", with options "stream:chunk=1MiB/f16": only those that are in Cell::options.

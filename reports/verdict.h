@@ -1,0 +1,59 @@
+// What became of a trial and of a cell.
+//
+// A trial that was stopped gets its word from whoever saw it stop: the harness. One that ended by itself is judged
+// here, from its figures, by the first rule that holds:
+//
+//   over-limit       need and page tables passed the limit between two looks of the watched cage
+//   thrashed         refaults + swap-ins above the bytes one pass touches, or memory stalls (PSI full) above 25 % of
+//                    the wall time
+//   swapped          swap peak above 1 MiB
+//   fits-reclaiming  refaulted file bytes above 1 % of the stored bytes: it runs because page cache is given back
+//   fits
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "reports/record.h"
+
+namespace weighbridge::reports {
+
+namespace verdict {
+inline constexpr std::string_view failed = "failed";                // an error; its message is the reason
+inline constexpr std::string_view timed_out = "timed-out";          // --timeout
+inline constexpr std::string_view oom_killed = "oom-killed";        // by the kernel; the reason says whose limit
+inline constexpr std::string_view over_limit = "over-limit";        // passed a limit that only the parent watches
+inline constexpr std::string_view refused = "refused";              // an allocation failed
+inline constexpr std::string_view killed = "killed";                // by a signal from outside
+inline constexpr std::string_view guard_stopped = "guard-stopped";  // before the machine starved
+inline constexpr std::string_view thrashed = "thrashed";
+inline constexpr std::string_view swapped = "swapped";
+inline constexpr std::string_view fits_reclaiming = "fits-reclaiming";
+inline constexpr std::string_view fits = "fits";
+inline constexpr std::string_view interrupted = "interrupted";  // Ctrl-C or a crash while it ran
+inline constexpr std::string_view not_run = "not-run";
+}  // namespace verdict
+
+// 0 for the worst, in the order above, which is the order in which the first that holds is taken. `interrupted` and
+// `not-run` stand last: they say nothing about the cell, so any other trial speaks for it. An unknown word is as bad
+// as `failed`.
+int severity(std::string_view verdict);
+
+bool is_verdict(std::string_view word);
+bool does_fit(std::string_view verdict);         // fits, fits-reclaiming
+bool ended_by_itself(std::string_view verdict);  // those, swapped and thrashed: its figures are whole
+bool was_tried(std::string_view verdict);        // neither interrupted nor not-run
+
+struct Judgement {
+  std::string verdict;
+  std::string reason;  // one sentence, for a person
+};
+
+// Of a trial that ended by itself. `limit_bytes` is the cell's; of the machine only page_bytes and error_bytes count.
+Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Figure& limit_bytes,
+                const Machine& machine = {});
+
+// File bytes that had to be read again because the kernel had taken them back.
+Bytes refaulted_bytes(const Trial& trial, const Checkpoint& checkpoint, Bytes page_bytes);
+
+}  // namespace weighbridge::reports
