@@ -1,0 +1,110 @@
+#include "strategies/dtype/accuracy.h"
+
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "strategies/dtype/dtype.h"
+#include "strategies/dtype/scalar.h"
+#include "tests/support/catch.h"
+
+namespace {
+
+using weighbridge::Accuracy;
+using weighbridge::Dtype;
+using weighbridge::Layout;
+using weighbridge::Target;
+
+template <class T>
+Accuracy accuracy_of(Dtype stored, Dtype loaded, const std::vector<T>& values, uint64_t rows = 1) {
+  const uint64_t shape[] = {rows, values.size() / rows};
+  const Layout layout = weighbridge::layout(stored, shape, Target{loaded});
+  std::vector<std::byte> tensor(layout.loaded_bytes);
+  Accuracy accuracy;
+  weighbridge::scalar::convert(layout, 0, layout.elements, reinterpret_cast<const std::byte*>(values.data()),
+                               tensor.data(), &accuracy);
+  return accuracy;
+}
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+}  // namespace
+
+TEST_CASE("errors of a conversion to f16 are those computed by hand", "[accuracy]") {
+  // 1 + 2^-12 becomes 1; -(1 + 2^-10) and 2 are exact.
+  const Accuracy accuracy = accuracy_of<float>(Dtype::f32, Dtype::f16, {1 + 0x1p-12F, -(1 + 0x1p-10F), 2});
+  CHECK(accuracy.elements == 3);
+  CHECK(accuracy.compared == 3);
+  CHECK(accuracy.max_abs_error == 0x1p-12);
+  CHECK(accuracy.error_squares == 0x1p-24);
+  const double signal = (1 + 0x1p-12) * (1 + 0x1p-12) + (1 + 0x1p-10) * (1 + 0x1p-10) + 4;
+  CHECK(accuracy.signal_squares == Approx(signal));
+  CHECK(accuracy.rmse() == Approx(0x1p-12 / std::sqrt(3.0)));
+  REQUIRE(accuracy.sqnr_db());
+  CHECK(*accuracy.sqnr_db() == Approx(10 * std::log10(signal / 0x1p-24)));
+}
+
+TEST_CASE("overflow, flushing, NaN and infinity are counted, and stay out of the sums", "[accuracy]") {
+  const Accuracy accuracy =
+      accuracy_of<float>(Dtype::f32, Dtype::f16, {1e6F, -65520, 65519, 1e-9F, 0, -0.0F, kNan, kInfinity, 1});
+  CHECK(accuracy.elements == 9);
+  CHECK(accuracy.overflowed == 2);
+  CHECK(accuracy.flushed == 1);
+  CHECK(accuracy.clipped == 0);
+  CHECK(accuracy.nan_lost == 0);
+  CHECK(accuracy.compared == 5);
+  CHECK(accuracy.max_abs_error == 15);  // 65519 became 65504
+}
+
+TEST_CASE("a conversion that loses nothing has no SQNR", "[accuracy]") {
+  const Accuracy accuracy = accuracy_of<float>(Dtype::f32, Dtype::bf16, {1, 0.5F, -3, 0});
+  CHECK(accuracy.elements == 4);
+  CHECK(accuracy.error_squares == 0);
+  CHECK(accuracy.rmse() == 0);
+  CHECK_FALSE(accuracy.sqnr_db());
+  CHECK_FALSE(Accuracy{}.sqnr_db());
+  CHECK(Accuracy{}.rmse() == 0);
+}
+
+TEST_CASE("int8 counts what it clips and the NaN it loses", "[accuracy]") {
+  // Scale 1 in the first row, 2 in the second.
+  const Accuracy accuracy = accuracy_of<float>(Dtype::f32, Dtype::int8,
+                                               {127, 0.25F, kNan, -kInfinity,  //
+                                                254, -3, 0, 1.5F},
+                                               2);
+  CHECK(accuracy.elements == 8);
+  CHECK(accuracy.clipped == 1);
+  CHECK(accuracy.nan_lost == 1);
+  CHECK(accuracy.flushed == 1);   // 0.25
+  CHECK(accuracy.compared == 6);  // errors 0, 0.25, 0, 1 (-1.5 codes: -2, -4), 0, 0.5 (0.75 codes: 1, 2)
+  CHECK(accuracy.max_abs_error == 1);
+  CHECK(accuracy.error_squares == 0.0625 + 1 + 0.25);
+  CHECK(accuracy.signal_squares == 127.0 * 127 + 0.0625 + 254.0 * 254 + 9 + 2.25);
+}
+
+TEST_CASE("an f64 beyond f32 is clipped by int8, with its error", "[accuracy]") {
+  const Accuracy accuracy = accuracy_of<double>(Dtype::f64, Dtype::int8, {1e100, 127});
+  CHECK(accuracy.clipped == 1);
+  CHECK(accuracy.compared == 2);
+  CHECK(accuracy.max_abs_error == Approx(1e100));
+  const Accuracy narrowed = accuracy_of<double>(Dtype::f64, Dtype::f32, {1e100, 127});
+  CHECK(narrowed.overflowed == 1);
+  CHECK(narrowed.compared == 1);
+}
+
+TEST_CASE("accuracies of parts add up to that of the whole", "[accuracy]") {
+  const std::vector<float> values = {1.0001F, 1e6F, 1e-9F, kNan, 3.3F, -70000, 0.1F, 2.2F};
+  const Accuracy whole = accuracy_of<float>(Dtype::f32, Dtype::f16, values);
+  Accuracy sum;
+  sum.add(accuracy_of<float>(Dtype::f32, Dtype::f16, {values.begin(), values.begin() + 3}));
+  sum.add(accuracy_of<float>(Dtype::f32, Dtype::f16, {values.begin() + 3, values.end()}));
+  CHECK(sum.elements == whole.elements);
+  CHECK(sum.overflowed == whole.overflowed);
+  CHECK(sum.flushed == whole.flushed);
+  CHECK(sum.compared == whole.compared);
+  CHECK(sum.max_abs_error == whole.max_abs_error);
+  CHECK(sum.error_squares == Approx(whole.error_squares));
+  CHECK(sum.signal_squares == Approx(whole.signal_squares));
+}
