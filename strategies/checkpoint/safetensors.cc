@@ -21,6 +21,7 @@
 
 #include "strategies/checkpoint/format.h"
 #include "strategies/checkpoint/json.h"
+#include "strategies/checkpoint/safetensors.h"
 #include "strategies/error.h"
 
 namespace weighbridge {
@@ -36,6 +37,7 @@ struct StoredName {
   std::string_view name;
   Dtype dtype;
 };
+// In the order of the reference's enumeration, which is that of alignment.
 constexpr std::array<StoredName, 22> kDtypes{{
     {"BOOL", Dtype::boolean},
     {"F4", Dtype::f4},
@@ -60,13 +62,6 @@ constexpr std::array<StoredName, 22> kDtypes{{
     {"I64", Dtype::i64},
     {"U64", Dtype::u64},
 }};
-
-std::string_view stored_name(Dtype dtype) {
-  for (const StoredName& known : kDtypes) {
-    if (known.dtype == dtype) return known.name;
-  }
-  return name(dtype);
-}
 
 std::string text_of(std::span<const uint64_t> shape) {
   std::string text = "[";
@@ -167,13 +162,14 @@ class HeaderReader {
     const std::optional<uint64_t> elements = element_count(tensor.shape);
     const std::optional<uint64_t> bytes = elements ? packed_bytes(tensor.dtype, *elements) : std::nullopt;
     if (!bytes) {
-      json_.fail(name_at,
-                 fmt::format("tensor {} of {} {}", in_quotes(name), stored_name(tensor.dtype), text_of(tensor.shape)),
-                 "a whole number of bytes below 2^64");
+      json_.fail(
+          name_at,
+          fmt::format("tensor {} of {} {}", in_quotes(name), safetensors_name(tensor.dtype), text_of(tensor.shape)),
+          "a whole number of bytes below 2^64");
     }
     if (*bytes != end - begin) {
       json_.fail(name_at,
-                 fmt::format("tensor {} of {} {} in {} bytes", in_quotes(name), stored_name(tensor.dtype),
+                 fmt::format("tensor {} of {} {} in {} bytes", in_quotes(name), safetensors_name(tensor.dtype),
                              text_of(tensor.shape), end - begin),
                  fmt::format("{} bytes", *bytes));
     }
@@ -186,13 +182,12 @@ class HeaderReader {
   template <typename Of>
   void read_dtype(Tensor& tensor, const Of& of) {
     const std::string stored = json_.read_string("a dtype in double quotes", kKeyKept);
-    const auto* const known =
-        std::find_if(kDtypes.begin(), kDtypes.end(), [&](const StoredName& one) { return one.name == stored; });
-    if (known == kDtypes.end()) {
+    const std::optional<Dtype> known = dtype_of_safetensors(stored);
+    if (!known) {
       json_.fail(json_.at(), of(fmt::format("the dtype {}", in_quotes(stored))),
                  "a dtype of safetensors (BOOL, U8, ... F32, U64)");
     }
-    tensor.dtype = known->dtype;
+    tensor.dtype = *known;
   }
 
   template <typename Of>
@@ -291,6 +286,26 @@ void read(const File& file, Checkpoint& checkpoint) {
 }
 
 }  // namespace
+
+std::string_view safetensors_name(Dtype dtype) {
+  for (const StoredName& known : kDtypes) {
+    if (known.dtype == dtype) return known.name;
+  }
+  return {};
+}
+
+std::optional<Dtype> dtype_of_safetensors(std::string_view name) {
+  for (const StoredName& known : kDtypes) {
+    if (known.name == name) return known.dtype;
+  }
+  return std::nullopt;
+}
+
+unsigned safetensors_rank(Dtype dtype) {
+  unsigned rank = 0;
+  while (rank < kDtypes.size() && kDtypes[rank].dtype != dtype) ++rank;
+  return rank;
+}
 
 const Format kSafetensors{
     .info = {"safetensors", "one file, a set of shards through its index, or a Hugging Face folder"},
