@@ -1,0 +1,82 @@
+// What to change, largest saving first, on one scale.
+#include <algorithm>
+
+#include "reports/html/sections.h"
+#include "reports/units.h"
+
+namespace weighbridge::reports::html {
+namespace {
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+// The evidence's names say their unit at the end, as everywhere in the record.
+std::string evidence_text(const std::string& name, uint64_t value) {
+  if (ends_with(name, "_bytes") || name == "bytes") return human(value);
+  if (ends_with(name, "_ns")) return human_duration(value);
+  return human_count(value);
+}
+
+std::string evidence_name(std::string name) {
+  for (const char* unit : {"_bytes", "_ns"}) {
+    if (ends_with(name, unit)) name.resize(name.size() - std::string_view(unit).size());
+  }
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+void write_finding(Out& out, const Finding& finding, Bytes scale) {
+  out.print("<li class=\"finding s-{}\">\n<div class=\"saves\">", finding.severity);
+  if (finding.saves_bytes) {
+    const int width = static_cast<int>(static_cast<double>(*finding.saves_bytes) / static_cast<double>(scale) * 1000);
+    out.print(
+        "saves <b>{}</b><svg class=\"bar\" viewBox=\"0 0 1000 12\" preserveAspectRatio=\"none\" "
+        "aria-hidden=\"true\"><path class=\"f-ok\" d=\"M0 2h{}v8h-{}z\"/></svg>",
+        human(*finding.saves_bytes), width, width);
+  } else {
+    out.raw("<span class=\"nil\">no bytes by itself</span>");
+  }
+  out.print("</div>\n<div>\n<h3>{} <small class=\"severity\">{} severity</small></h3>\n<p>{}</p>\n", finding.title,
+            finding.severity, finding.remedy);
+  if (!finding.evidence.empty()) {
+    out.raw("<dl class=\"evidence\">");
+    for (const auto& [name, value] : finding.evidence) {
+      out.print("<div><dt>{}</dt><dd>{}</dd></div>", evidence_name(name), evidence_text(name, value));
+    }
+    out.raw("</dl>\n");
+  }
+  if (!finding.cells.empty()) {
+    out.raw("<p class=\"note\">seen in ");
+    const size_t shown = std::min<size_t>(finding.cells.size(), 6);
+    for (size_t i = 0; i < shown; ++i) out.print("{}<span class=\"name\">{}</span>", i ? ", " : "", finding.cells[i]);
+    if (finding.cells.size() > shown) out.print(" and {} more", finding.cells.size() - shown);
+    out.raw("</p>\n");
+  }
+  out.raw("</div>\n</li>\n");
+}
+
+}  // namespace
+
+void write_findings(Out& out, const View& view) {
+  std::vector<const Finding*> findings;
+  Bytes scale = 1;
+  for (const Finding& finding : view.record.findings) {
+    findings.push_back(&finding);
+    scale = std::max(scale, finding.saves_bytes.value_or(0));
+  }
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding* a, const Finding* b) {
+    return a->saves_bytes.value_or(0) > b->saves_bytes.value_or(0);
+  });
+  out.raw("<section id=\"findings\" aria-labelledby=\"h-findings\">\n<h2 id=\"h-findings\">What to change</h2>\n");
+  if (findings.empty()) {
+    out.raw("<p>No cause stood out that a change would remove.</p>\n");
+  } else {
+    out.raw("<p class=\"lead\">Largest saving first; the bars share one scale.</p>\n<ol class=\"findings\">\n");
+    for (const Finding* finding : findings) write_finding(out, *finding, scale);
+    out.raw("</ol>\n");
+  }
+  out.raw("</section>\n");
+}
+
+}  // namespace weighbridge::reports::html

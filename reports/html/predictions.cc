@@ -1,0 +1,70 @@
+// Predicted beside measured: both without the floor, on one scale.
+#include <algorithm>
+
+#include "reports/html/sections.h"
+#include "reports/units.h"
+
+namespace weighbridge::reports::html {
+namespace {
+
+struct Pair {
+  size_t index;
+  Bytes predicted, measured;
+};
+
+// Farther apart than this, the plan or the measurement deserves a look (design: 2 % and 4 MiB).
+bool apart(const Pair& pair) {
+  const Bytes gap = std::max(pair.predicted, pair.measured) - std::min(pair.predicted, pair.measured);
+  return gap > pair.predicted / 50 + (Bytes{4} << 20);
+}
+
+void write_pair(Out& out, const View& view, const Pair& pair, Bytes scale) {
+  const auto at = [&](Bytes bytes) { return static_cast<double>(bytes) / static_cast<double>(scale) * 98 + 1; };
+  const double a = at(pair.predicted), b = at(pair.measured);
+  out.print(
+      "<tr><th scope=\"row\"><a class=\"name\" href=\"#cell-{}\">{}</a></th><td>{}</td><td>{}</td><td class=\"dots\">"
+      "<svg aria-hidden=\"true\" width=\"100%\" height=\"16\"><line class=\"rail\" x2=\"100%\" y1=\"8\" y2=\"8\"/>"
+      "<line class=\"gap\" x1=\"{:.2f}%\" x2=\"{:.2f}%\" y1=\"8\" y2=\"8\"/><circle class=\"was\" cx=\"{:.2f}%\" "
+      "cy=\"8\" r=\"5\"/><circle class=\"is\" cx=\"{:.2f}%\" cy=\"8\" r=\"3\"/></svg></td>",
+      pair.index, view.labels[pair.index], human(pair.predicted), human(pair.measured), a, b, a, b);
+  out.print("<td>{}</td><td>{}</td><td>", human_difference(pair.measured, pair.predicted),
+            human_percent(pair.measured, pair.predicted));
+  if (apart(pair)) out.print("<span class=\"word warn\">{}apart</span>", mark(Outcome::strained));
+  out.raw("</td></tr>\n");
+}
+
+}  // namespace
+
+void write_predictions(Out& out, const View& view) {
+  std::vector<Pair> pairs;
+  Bytes scale = 1;
+  for (size_t i = 0; i < view.record.cells.size(); ++i) {
+    const Cell& cell = view.cell(i);
+    if (!cell.predicted || !cell.need_bytes || ended_early(cell) || cell.verdict.empty()) continue;
+    const Bytes floor = std::min(cell.floor_bytes.value_or(0), *cell.need_bytes);
+    pairs.push_back({i, cell.predicted->need_bytes, *cell.need_bytes - floor});
+    scale = std::max({scale, pairs.back().predicted, pairs.back().measured});
+  }
+  out.raw(
+      "<section id=\"predictions\" aria-labelledby=\"h-predictions\">\n<h2 id=\"h-predictions\">Predicted beside "
+      "measured</h2>\n");
+  if (pairs.empty()) {
+    out.raw("<p>No way has both a prediction and a complete measurement.</p>\n</section>\n");
+    return;
+  }
+  const auto off = static_cast<size_t>(std::count_if(pairs.begin(), pairs.end(), apart));
+  out.print(
+      "<p class=\"lead\">A strategy is a plan, and the prediction is the same plan on a counter. Both without the "
+      "floor. {} of {} agree within 2 % and 4 MiB.</p>\n<p class=\"key\"><i class=\"was\"></i><span>predicted</span>"
+      "<i class=\"is\"></i><span>measured</span></p>\n",
+      pairs.size() - off, counted(pairs.size(), "way", "ways"));
+  out.raw(
+      "<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-predictions\" tabindex=\"0\"><table class=\"pairs\">"
+      "<thead><tr><th scope=\"col\">way</th><th scope=\"col\">predicted</th><th scope=\"col\">measured</th><th "
+      "scope=\"col\" class=\"dots\">from zero</th><th scope=\"col\" "
+      "colspan=\"3\">difference</th></tr></thead><tbody>\n");
+  for (const Pair& pair : pairs) write_pair(out, view, pair, scale);
+  out.raw("</tbody></table></div>\n</section>\n");
+}
+
+}  // namespace weighbridge::reports::html

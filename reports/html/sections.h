@@ -1,0 +1,24 @@
+// The sections of the page in the order of a reader in trouble; each writes itself and knows no other.
+#pragma once
+
+#include "reports/html/out.h"
+#include "reports/html/view.h"
+
+namespace weighbridge::reports::html {
+
+void write_head_line(Out& out, const View& view);
+void write_verdict(Out& out, const View& view);
+void write_findings(Out& out, const View& view);
+void write_matrix(Out& out, const View& view);
+void write_table(Out& out, const View& view);
+void write_timelines(Out& out, const View& view);
+void write_predictions(Out& out, const View& view);
+void write_accuracy(Out& out, const View& view);
+void write_trials(Out& out, const View& view);
+void write_machine(Out& out, const View& view);
+void write_method(Out& out, const View& view);
+
+// The headline as plain text, for <title> too: "18 of 24 ways fit in 1.00 GiB".
+std::string headline(const View& view);
+
+}  // namespace weighbridge::reports::html

@@ -1,0 +1,150 @@
+// The verdict in words, first: what fits, the lightest way, the heaviest and why, what to do now.
+#include <algorithm>
+
+#include "reports/html/sections.h"
+#include "reports/units.h"
+
+namespace weighbridge::reports::html {
+namespace {
+
+Outcome overall(const View& view) {
+  if (view.measured == 0) return Outcome::missing;
+  if (view.fitting == view.measured) return Outcome::fits;
+  return view.fitting > 0 ? Outcome::strained : Outcome::fails;
+}
+
+// Why a cell is as heavy as it is, from the split at its peak.
+std::string why_heavy(const Cell& cell) {
+  Bytes weights = 0, staging = 0, overhead = 0;
+  std::string where;
+  if (ended_early(cell) && cell.predicted) {
+    weights = cell.predicted->weights_bytes;
+    staging = cell.predicted->staging_bytes;
+    overhead = cell.predicted->overhead_bytes + cell.floor_bytes.value_or(0);
+    where = "At its predicted peak";
+  } else if (cell.at_peak) {
+    weights = cell.at_peak->weights;
+    staging = cell.at_peak->staging;
+    overhead = cell.at_peak->overhead;
+    where = cell.peak_phase.empty() ? "At its peak" : "At its peak, in " + cell.peak_phase;
+  } else {
+    return cell.reason;
+  }
+  std::string text = fmt::format("{} {} of weights", where + ":", human(weights));
+  if (staging > 0) text += fmt::format(", {} of staging", human(staging));
+  text += fmt::format(", {} of overhead", human(overhead));
+  const bool two_copies = staging >= weights / 3 && weights >= staging / 3 && staging > overhead && weights > 0;
+  if (two_copies) {
+    text += ". A second copy of the weights exists at once.";
+  } else if (overhead > weights + staging) {
+    text += ". Most of it is overhead.";
+  } else {
+    text += ".";
+  }
+  return text;
+}
+
+// "498 MiB of 1.00 GiB (48 %)"; a lower bound where the cell ended early.
+Markup need_of_limit(const View& view, const Cell& cell) {
+  const Figure need = expected_need(cell);
+  if (!need) return {"a need that was not measured"};
+  std::string text = human(*need);
+  if (const Figure limit = view.limit_of(cell)) {
+    text += fmt::format(" of {} ({})", human(*limit), share(*need, *limit));
+  }
+  return markup("<b class=\"big\">{}</b>", text);
+}
+
+void write_way(Out& out, const View& view, const char* title, size_t index, std::string_view why) {
+  const Cell& cell = view.cell(index);
+  out.print("<div><dt>{}</dt><dd><p><a class=\"name\" href=\"#cell-{}\">{}</a> {}</p>\n<p>needs ", title, index,
+            view.labels[index], verdict_word(cell.verdict));
+  const bool early = ended_early(cell);
+  if (early) out.raw(cell.predicted ? "(predicted) " : "at least ");
+  out.print("{}</p>\n{}<p class=\"note\">{}</p></dd></div>\n", need_of_limit(view, cell), need_bar(view, cell), why);
+}
+
+std::string why_light(const Cell& cell) {
+  std::string text;
+  if (cell.reclaimable_bytes.value_or(0) > 0) {
+    text = fmt::format("And {} that the kernel may take back. ", human(*cell.reclaimable_bytes));
+  }
+  if (cell.cpu_ns) text += fmt::format("It takes {} of CPU time.", human_duration(cell.cpu_ns));
+  return text;
+}
+
+void write_first_step(Out& out, const View& view) {
+  const auto& findings = view.record.findings;
+  const auto first = std::max_element(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+    return a.saves_bytes.value_or(0) < b.saves_bytes.value_or(0);
+  });
+  out.raw("<div class=\"first\"><dt>Do this first</dt><dd>");
+  if (first != findings.end()) {
+    out.print("<p><b>{}</b></p>\n<p class=\"note\">{}</p>", first->title, first->remedy);
+    if (first->saves_bytes) out.print("<p>saves <b class=\"big\">{}</b></p>", human(*first->saves_bytes));
+  } else if (view.best) {
+    out.print("<p>Load it with <b>{}</b>: of the ways that fit it needs least.</p>", view.labels[*view.best]);
+  } else if (view.closest && view.limit_of(view.cell(*view.closest))) {
+    const Bytes need = *expected_need(view.cell(*view.closest));
+    const Bytes limit = *view.limit_of(view.cell(*view.closest));
+    out.print("<p>Raise the limit by at least <b>{}</b>, or load with a smaller dtype.</p>",
+              human(need > limit ? need - limit : 0));
+  } else {
+    out.raw("<p>Nothing stands out.</p>");
+  }
+  out.raw("</dd></div>\n");
+}
+
+}  // namespace
+
+std::string headline(const View& view) {
+  const size_t n = view.measured;
+  std::string text;
+  if (n == 0) {
+    text = "Nothing was measured";
+  } else if (view.fitting == n) {
+    text = n == 1 ? "The one way measured fits" : fmt::format("All {} ways fit", n);
+  } else if (view.fitting == 0) {
+    text = n == 1 ? "The one way measured does not fit" : fmt::format("None of the {} ways fits", n);
+  } else {
+    text = fmt::format("{} of {} ways {}", view.fitting, n, view.fitting == 1 ? "fits" : "fit");
+  }
+  const Limit* limit = view.record.limit();
+  if (n > 0 && limit) text += " in " + human(limit->bytes);
+  return text;
+}
+
+void write_verdict(Out& out, const View& view) {
+  const Outcome what = overall(view);
+  const char* classes[] = {"ok", "warn", "no", "none"};
+  out.print(
+      "<section id=\"verdict\" class=\"verdict {}\" aria-labelledby=\"h-verdict\">\n<h2 "
+      "id=\"h-verdict\">{}<span>{}.</span></h2>\n",
+      classes[static_cast<int>(what)], mark(what), headline(view));
+  if (view.record.settings.interrupted) {
+    out.print("<p class=\"alert\">{}The run was interrupted: {} of {} were finished, and they stand below.</p>\n",
+              mark(Outcome::strained), view.measured, counted(view.record.cells.size(), "way", "ways"));
+  }
+  if (view.strained > 0) {
+    out.print("<p class=\"alert\">{}{} only by swapping.</p>\n", mark(Outcome::strained),
+              counted(view.strained, "way ends", "ways end"));
+  }
+  out.raw("<dl class=\"ways\">\n");
+  if (view.best) {
+    write_way(out, view, "Lightest way that fits", *view.best, why_light(view.cell(*view.best)));
+  } else if (view.closest) {
+    write_way(out, view, "Closest to fitting", *view.closest, view.cell(*view.closest).reason);
+  }
+  if (view.heaviest && view.heaviest != view.best && view.heaviest != view.closest) {
+    write_way(out, view, "Heaviest way", *view.heaviest, why_heavy(view.cell(*view.heaviest)));
+  } else if (view.heaviest && !view.best) {
+    out.print("<div><dt>Why</dt><dd><p>{}</p></dd></div>\n", why_heavy(view.cell(*view.heaviest)));
+  }
+  write_first_step(out, view);
+  out.raw(
+      "</dl>\n<p class=\"gloss\"><b>Need</b> is memory that cannot be given up without swap; it decides what fits. "
+      "The <b>floor</b>, what a process needs that has loaded nothing, is part of it. <b>Reclaimable</b> is clean "
+      "file cache that the kernel takes back when it must.</p>\n</section>\n");
+}
+
+}  // namespace weighbridge::reports::html

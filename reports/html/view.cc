@@ -1,0 +1,181 @@
+#include "reports/html/view.h"
+
+#include <algorithm>
+#include <set>
+
+#include "reports/units.h"
+#include "reports/verdict.h"
+
+namespace weighbridge::reports::html {
+namespace {
+
+// A limit far beyond every need would squeeze the bars to nothing; then it is said in words instead.
+constexpr Bytes limit_reach = 4;
+
+std::vector<std::string> labels_of(const Record& record) {
+  std::set<Figure> limits;
+  std::set<std::string> caches;
+  for (const Cell& cell : record.cells) {
+    limits.insert(cell.limit_bytes);
+    caches.insert(cell.cache);
+  }
+  std::vector<std::string> labels;
+  for (const Cell& cell : record.cells) {
+    std::string label = cell_name(cell);
+    if (limits.size() > 1) label += cell.limit_bytes ? " @ " + exact_bytes(*cell.limit_bytes) : " @ no limit";
+    if (caches.size() > 1) label += " " + cell.cache;
+    labels.push_back(std::move(label));
+  }
+  return labels;
+}
+
+int tenths(Bytes bytes, Bytes scale) {
+  return static_cast<int>(std::min(1.0, static_cast<double>(bytes) / static_cast<double>(scale)) * 1000 + 0.5);
+}
+
+}  // namespace
+
+Outcome outcome(std::string_view word) {
+  if (word.empty() || (is_verdict(word) && !was_tried(word))) return Outcome::missing;
+  if (does_fit(word)) return Outcome::fits;
+  return ended_by_itself(word) ? Outcome::strained : Outcome::fails;
+}
+
+bool ended_early(const Cell& cell) {
+  return outcome(cell.verdict) == Outcome::fails;
+}
+
+Figure expected_need(const Cell& cell) {
+  if (!ended_early(cell) || !cell.predicted) return cell.need_bytes;
+  const Bytes predicted = cell.predicted->need_bytes + cell.floor_bytes.value_or(0);
+  return std::max(predicted, cell.need_bytes.value_or(0));
+}
+
+View::View(const Record& record_) : record(record_), labels(labels_of(record_)) {
+  Bytes largest = 0;
+  Bytes largest_need = 0;
+  const auto need_of = [&](size_t i) { return expected_need(record.cells[i]); };
+  const auto lighter = [&](size_t a, std::optional<size_t> b) {
+    if (!b) return true;
+    const Bytes left = *need_of(a), right = *need_of(*b);
+    if (left != right) return left < right;
+    return record.cells[a].cpu_ns.value_or(UINT64_MAX) < record.cells[*b].cpu_ns.value_or(UINT64_MAX);
+  };
+  for (size_t i = 0; i < record.cells.size(); ++i) {
+    const Cell& cell = record.cells[i];
+    const Outcome what = outcome(cell.verdict);
+    measured += what != Outcome::missing;
+    fitting += what == Outcome::fits;
+    strained += what == Outcome::strained;
+    failing += what == Outcome::fails;
+    const Figure need = need_of(i);
+    if (!need) continue;
+    largest_need = std::max(largest_need, *need);
+    largest = std::max(largest, *need + cell.reclaimable_bytes.value_or(0));
+    if (what == Outcome::fits && lighter(i, best)) best = i;
+    if (what != Outcome::missing && lighter(i, closest)) closest = i;
+    if (!heaviest || *need > *need_of(*heaviest)) heaviest = i;
+  }
+  scale = std::max<Bytes>(largest, 1);
+  if (const Limit* limit = record.limit(); limit && limit->bytes <= limit_reach * largest_need) {
+    limit_on_scale = true;
+    scale = std::max(scale, limit->bytes + limit->bytes / 20);
+  }
+}
+
+Figure View::limit_of(const Cell& cell) const {
+  const Limit* machine = record.limit();
+  if (!machine) return cell.limit_bytes;
+  return std::min(cell.limit_bytes.value_or(UINT64_MAX), machine->bytes);
+}
+
+Figure trial_need(const Trial& trial) {
+  Figure need;
+  for (const Phase& phase : trial.phases) need = std::max(need.value_or(0), phase.need_peak_bytes);
+  const Timeline& line = trial.timeline;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const Bytes kib = Bytes{line.anon_kib[i]} + line.shmem_kib[i] + line.swap_kib[i];
+    need = std::max(need.value_or(0), kib * 1024);
+  }
+  return need;
+}
+
+const Trial* median_trial(const Cell& cell) {
+  std::vector<const Trial*> trials;
+  for (const Trial& trial : cell.trials) {
+    if (trial.timeline.size() > 0) trials.push_back(&trial);
+  }
+  if (trials.empty()) {
+    for (const Trial& trial : cell.trials) trials.push_back(&trial);
+  }
+  if (trials.empty()) return nullptr;
+  const auto middle = trials.begin() + static_cast<std::ptrdiff_t>((trials.size() - 1) / 2);
+  std::nth_element(trials.begin(), middle, trials.end(), [](const Trial* a, const Trial* b) {
+    return std::make_pair(trial_need(*a), a->number) < std::make_pair(trial_need(*b), b->number);
+  });
+  return *middle;
+}
+
+uint64_t trial_wall_ns(const Trial& trial) {
+  uint64_t sum = 0;
+  for (const Phase& phase : trial.phases) sum += phase.wall_ns;
+  return sum;
+}
+
+uint64_t trial_cpu_ns(const Trial& trial) {
+  uint64_t sum = 0;
+  for (const Phase& phase : trial.phases) sum += phase.cpu_ns;
+  return sum;
+}
+
+Markup mark(Outcome what) {
+  const char* names[] = {"ok", "warn", "no", "none"};
+  const char* name = names[static_cast<int>(what)];
+  return markup(R"(<svg class="mark {0}" aria-hidden="true"><use href="#m-{0}"/></svg>)", name);
+}
+
+Markup verdict_word(std::string_view verdict) {
+  const char* names[] = {"ok", "warn", "no", "none"};
+  const Outcome what = outcome(verdict);
+  return markup(R"(<span class="word {}">{}{}</span>)", names[static_cast<int>(what)], mark(what),
+                verdict.empty() ? std::string_view("not run") : verdict);
+}
+
+Markup bytes_or_dash(const Figure& bytes) {
+  if (!bytes) return {"<span class=\"nil\" title=\"not measured\">\u2013</span>"};
+  return markup("{}", human(*bytes));
+}
+
+Markup need_bar(const View& view, const Cell& cell) {
+  const Figure need = expected_need(cell);
+  if (!need) return {};
+  const int solid = tenths(cell.need_bytes.value_or(0), view.scale);
+  const int whole = tenths(*need, view.scale);
+  const int cache = tenths(*need + cell.reclaimable_bytes.value_or(0), view.scale);
+  std::string html = R"(<svg class="bar" viewBox="0 0 1000 12" preserveAspectRatio="none" aria-hidden="true">)";
+  if (cache > whole)
+    html += fmt::format(R"(<path class="f-file" d="M{} 2h{}v8h-{}z"/>)", whole, cache - whole, cache - whole);
+  const char* fill = ended_early(cell) ? "f-no" : "f-need";
+  if (solid > 0) html += fmt::format(R"(<path class="{}" d="M0 2h{}v8h-{}z"/>)", fill, solid, solid);
+  if (whole > solid) {  // what it would have needed had it not ended
+    html += fmt::format(R"(<path class="f-hatch" d="M{} 2h{}v8h-{}z"/>)", solid, whole - solid, whole - solid);
+  }
+  const Figure limit = view.limit_of(cell);
+  if (limit && *limit <= view.scale)
+    html += fmt::format(R"(<path class="l-limit" d="M{} 0v12"/>)", tenths(*limit, view.scale));
+  return {html + "</svg>"};
+}
+
+std::string counted(size_t count, std::string_view singular, std::string_view plural) {
+  return fmt::format("{} {}", human_count(count), count == 1 ? singular : plural);
+}
+
+std::string share(Bytes part, Bytes whole) {
+  if (whole == 0) return "-";
+  const double percent = static_cast<double>(part) / static_cast<double>(whole) * 100;
+  if (part > 0 && percent < 0.5) return "< 1 %";
+  if (percent > 999.5) return "> 999 %";
+  return fmt::format("{:.0f} %", percent);
+}
+
+}  // namespace weighbridge::reports::html

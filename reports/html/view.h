@@ -1,0 +1,59 @@
+// What several sections of the page need to know about the record beyond its figures: which cells fit, how they are
+// called when axes vary, on which scale their bars stand.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reports/html/out.h"
+#include "reports/record.h"
+
+namespace weighbridge::reports::html {
+
+// The verdicts in four kinds, each with a mark of its own.
+enum class Outcome { fits, strained, fails, missing };
+Outcome outcome(std::string_view word);
+
+struct View {
+  explicit View(const Record& record_);
+
+  const Record& record;
+  std::vector<std::string> labels;  // of each cell: "stream/f16", with limit and cache where they vary
+  size_t measured = 0, fitting = 0, strained = 0, failing = 0;
+  std::optional<size_t> best;      // the smallest need among those that fit
+  std::optional<size_t> closest;   // the smallest need where nothing fits
+  std::optional<size_t> heaviest;  // the largest need known, predicted where a cell ended early
+  Bytes scale = 1;                 // the right end of every bar of need
+  bool limit_on_scale = false;
+
+  const Cell& cell(size_t index) const { return record.cells[index]; }
+  // What binds this cell: its own limit or the machine's, whichever is smaller.
+  Figure limit_of(const Cell& cell) const;
+};
+
+// A cell that ended early was heavier than what was seen of it.
+bool ended_early(const Cell& cell);
+// The whole need that a cell stands for: measured, or if it ended early at least the predicted one.
+Figure expected_need(const Cell& cell);
+// The trial whose need lies in the middle, with a timeline if any has one; nullptr without trials.
+const Trial* median_trial(const Cell& cell);
+// The largest need of a trial: exact where its phases are known, else the timeline's; nullopt without both.
+Figure trial_need(const Trial& trial);
+uint64_t trial_wall_ns(const Trial& trial);
+uint64_t trial_cpu_ns(const Trial& trial);
+
+// Mark and word: never colour alone.
+Markup mark(Outcome outcome);
+Markup verdict_word(std::string_view verdict);
+// "-" stands for what is not known; said aloud as such.
+Markup bytes_or_dash(const Figure& bytes);
+// The need against the limit as a bar; decorative, the figures stand beside it.
+Markup need_bar(const View& view, const Cell& cell);
+// "1 way", "3 ways".
+std::string counted(size_t count, std::string_view singular, std::string_view plural);
+// "48 %" of a whole, "< 1 %" and "> 999 %" at the ends.
+std::string share(Bytes part, Bytes whole);
+
+}  // namespace weighbridge::reports::html
