@@ -14,11 +14,13 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <utility>
+#include <vector>
 
-#include "strategies/dtype/scalar.h"
+#include "strategies/dtype/convert.h"
 
 namespace weighbridge::synth {
 namespace {
@@ -54,16 +56,27 @@ uint32_t narrow(float value, unsigned mantissa_bits, int bias) {
   const int power = static_cast<int>(magnitude >> 23) - 127;
   if (power == -127) return 0;  // subnormal in f32: far below half of the smallest f8
   const uint32_t significand = (magnitude & 0x7fffff) | 0x800000;
-  const int least_power = 1 - bias;
-  const unsigned dropped = 23 - mantissa_bits + (power < least_power ? static_cast<unsigned>(least_power - power) : 0);
+  const int above = power - (1 - bias);  // the least power of a normal; without branches, as weights lie on both sides
+  const unsigned dropped = 23 - mantissa_bits + static_cast<unsigned>(std::max(-above, 0));
   if (dropped > 24) return 0;
-  uint32_t kept = significand >> dropped;
+  const uint32_t kept = significand >> dropped;
   const uint32_t rest = significand & ((uint32_t{1} << dropped) - 1);
   const uint32_t half = uint32_t{1} << (dropped - 1);
-  if (rest > half || (rest == half && (kept & 1) != 0)) ++kept;
+  const uint32_t up = rest + (kept & 1) > half ? 1 : 0;
   // The leading one of a normal's kept bits adds one to the exponent field.
-  const uint32_t field = power < least_power ? 0 : static_cast<uint32_t>(power - least_power);
-  return (field << mantissa_bits) + kept;
+  return (static_cast<uint32_t>(std::max(above, 0)) << mantissa_bits) + kept + up;
+}
+
+void encode_half(Dtype dtype, std::span<const double> values, std::byte* to) {
+  const std::vector<float> narrowed(values.begin(), values.end());
+  const Layout whole{.stored = Dtype::f32,
+                     .loaded = dtype,
+                     .elements = values.size(),
+                     .rows = 1,
+                     .row_elements = values.size(),
+                     .stored_bytes = 4 * values.size(),
+                     .loaded_bytes = 2 * values.size()};
+  convert(whole, 0, values.size(), std::as_bytes(std::span(narrowed)).data(), to);
 }
 
 uint8_t with_sign(float value, uint32_t magnitude) {
@@ -118,14 +131,8 @@ void encode(Dtype dtype, std::span<const double> values, std::span<std::byte> by
       }
       return;
     case Dtype::f16:
-      for (const double value : values) {
-        store(std::exchange(to, to + 2), scalar::f16_from_f32(static_cast<float>(value)));
-      }
-      return;
     case Dtype::bf16:
-      for (const double value : values) {
-        store(std::exchange(to, to + 2), scalar::bf16_from_f32(static_cast<float>(value)));
-      }
+      encode_half(dtype, values, to);
       return;
     case Dtype::f8_e4m3:
       for (const double value : values) *to++ = std::byte{f8_e4m3_from_f32(static_cast<float>(value))};
