@@ -65,7 +65,7 @@ std::string human_duration(const Figure& nanoseconds) {
 
 std::string human_count(uint64_t count) {
   std::string text = std::to_string(count);
-  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, 1, ',');
   return text;
 }
 

@@ -1,0 +1,223 @@
+#include "reports/json.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <system_error>
+
+#include "reports/aggregate.h"
+#include "tests/reports/sample.h"
+#include "tests/support/catch.h"
+
+using namespace weighbridge::reports;
+
+namespace {
+
+std::string as_json(const Record& record) {
+  char* text = nullptr;
+  size_t size = 0;
+  std::FILE* stream = open_memstream(&text, &size);
+  write_record(stream, record);
+  std::fclose(stream);
+  std::string json(text, size);
+  std::free(text);
+  return json;
+}
+
+std::string complaint(const std::string& text) {
+  try {
+    parse_record(text, "r.json");
+  } catch (const BadRecord& error) {
+    return error.what();
+  }
+  return "no complaint";
+}
+
+// The sample as JSON with one text replaced by another.
+std::string with(const std::string& from, const std::string& to) {
+  std::string json = as_json(sample::record());
+  const size_t at = json.find(from);
+  REQUIRE(at != std::string::npos);
+  return json.replace(at, from.size(), to);
+}
+
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/weighbridge-json-XXXXXX";
+    REQUIRE(::mkdtemp(name) != nullptr);
+    path_ = name;
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  size_t entries() const { return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path_), {})); }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+TEST_CASE("a record reads back as it was written") {
+  const Record record = sample::record();
+  CHECK(parse_record(as_json(record), "r.json") == record);
+  CHECK(parse_record(as_json(Record{}), "r.json") == Record{});
+}
+
+TEST_CASE("every number survives: 64 bits, doubles, odd texts") {
+  Record record = sample::record();
+  record.settings.seed = std::numeric_limits<uint64_t>::max();
+  record.cells[0].accuracy->rmse = 0.1 + 0.2;
+  record.cells[0].accuracy->max_abs_error = 1e-45;
+  record.checkpoint.path = "quote \" back \\ line \n bell \a é \xF0\x9F\x98\x80";
+  record.cells[0].trials[0].exit_status = -1;
+  record.findings.push_back({"x", "low", "t", "r", {{"z_bytes", 1}, {"a_bytes", 2}}, {"b", "a"}, 3});
+  CHECK(parse_record(as_json(record), "r.json") == record);
+}
+
+TEST_CASE("NaN and infinity are written as null") {
+  Record record = sample::record();
+  record.cells[0].accuracy->max_abs_error = std::numeric_limits<double>::infinity();
+  record.cells[0].accuracy->rmse = std::nan("");
+  const std::string json = as_json(record);
+  CHECK_THAT(json, ContainsSubstring("\"max_abs_error\": null") && ContainsSubstring("\"rmse\": null"));
+  CHECK(std::isinf(parse_record(json, "r.json").cells[0].accuracy->max_abs_error));
+}
+
+TEST_CASE("text that is not UTF-8 does not break the file") {
+  Record record;
+  record.checkpoint.path = "caf\xE9";
+  CHECK(parse_record(as_json(record), "r.json").checkpoint.path == "caf\xEF\xBF\xBD");
+}
+
+TEST_CASE("a figure that is not known is null, and timelines are in bytes") {
+  const std::string json = as_json(sample::record());
+  CHECK_THAT(json, ContainsSubstring("\"wall_ns\": null") && ContainsSubstring("\"no trial ended by itself\""));
+  CHECK_THAT(json, ContainsSubstring("\"anon_bytes\": [0,262144,524288,786432,1048576]"));
+  CHECK_THAT(json, ContainsSubstring("\"tool\": {\n  \"version\": \"0.1.0\""));
+}
+
+TEST_CASE("what is not JSON is refused with its offset") {
+  CHECK_THAT(complaint(""), ContainsSubstring("r.json: byte 0: ") && ContainsSubstring("unexpected end of input"));
+  CHECK_THAT(complaint("{\"schema\": }"), ContainsSubstring("r.json: byte 11: "));
+  const std::string cut = as_json(sample::record()).substr(0, 1000);
+  CHECK_THAT(complaint(cut), ContainsSubstring("r.json: byte 1000: "));
+  CHECK(complaint("PK\x03\x04\n\n").find('\n') == std::string::npos);
+  CHECK_THAT(complaint(std::string(100000, '[')), ContainsSubstring("64 deep"));
+  CHECK_THAT(complaint("{\"schema\": \"weighbridge/1\", \"schema\": 1}"), ContainsSubstring("schema: found twice"));
+}
+
+TEST_CASE("a wrong field is named with its path, what was found and what was expected") {
+  CHECK(complaint(with("\"largest_tensor_bytes\": 262144000", "\"largest_tensor_bytes\": \"250 MiB\"")) ==
+        "r.json: checkpoint.largest_tensor_bytes: found \"250 MiB\", expected a whole number of at least 0");
+  CHECK(complaint(with("\"seed\": 42", "\"seed\": -42")) ==
+        "r.json: settings.seed: found -42, expected a whole number of at least 0");
+  CHECK(complaint(with("\"seed\": 42", "\"sead\": 42")) == "r.json: settings.seed: found nothing, expected this field");
+  CHECK(complaint(with("\"number\": 2", "\"number\": null")) ==
+        "r.json: cells[0].trials[1].number: found null, expected a whole number");
+  CHECK(complaint(with("\"number\": 2", "\"number\": 4294967297")) ==
+        "r.json: cells[0].trials[1].number: found 4294967297, expected a whole number of 32 bits");
+  CHECK(complaint(with("[0,262144,524288,786432,1048576]", "[0,262144,524288,786432]")) ==
+        "r.json: cells[1].trials[0].timeline: found columns of 5 and 4 rows, expected the same number in each");
+  CHECK(complaint(with("[0,262144,", "[0,262145,")) ==
+        "r.json: cells[1].trials[0].timeline.anon_bytes[1]: found 262145, expected a multiple of 1024 below 4 TiB");
+  CHECK(complaint(with("\"interrupted\": true", "\"interrupted\": 1")) ==
+        "r.json: settings.interrupted: found 1, expected true or false");
+  CHECK(complaint("[1]") == "r.json: the whole: found a list, expected a record");
+}
+
+TEST_CASE("another version is refused by its name, an unknown field is not") {
+  CHECK(complaint(with("weighbridge/1", "weighbridge/2")) ==
+        "r.json: schema: found \"weighbridge/2\", expected \"weighbridge/1\"");
+  CHECK(complaint(with("weighbridge/1", "weighbridge/10")) ==
+        "r.json: schema: found \"weighbridge/10\", expected \"weighbridge/1\"");
+  CHECK(complaint("{}") == "r.json: schema: found nothing, expected \"weighbridge/1\"");
+  CHECK(parse_record(with("\"seed\": 42", "\"seed\": 42, \"weather\": [{\"fair\": true}]"), "r.json") ==
+        sample::record());
+  CHECK(parse_record(with("\"seed\": 42", "\"seed\": 42.0"), "r.json") == sample::record());
+}
+
+TEST_CASE("a trial stands on one line, for a journal") {
+  const Trial trial = sample::record().cells[3].trials[0];
+  char* text = nullptr;
+  size_t size = 0;
+  std::FILE* stream = open_memstream(&text, &size);
+  write_trial(stream, trial);
+  std::fclose(stream);
+  const std::string line(text, size);
+  std::free(text);
+  CHECK(line.find('\n') == line.size() - 1);
+  CHECK(parse_trial(line, "journal") == trial);
+  CHECK_THROWS_AS(parse_trial(line.substr(0, line.size() / 2), "journal"), BadRecord);
+}
+
+TEST_CASE("a record file appears whole, replaces the old one and leaves no temporary") {
+  const Folder folder;
+  const std::string path = folder / "record.json";
+  write_record_file(path, Record{});
+  const Record record = sample::record();
+  write_record_file(path, record);
+  CHECK(read_record(path) == record);
+  CHECK(folder.entries() == 1);
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  CHECK((status.st_mode & 0777) == (0666 & ~mask));
+}
+
+TEST_CASE("a record that cannot be written or read says which call on which path") {
+  const Folder folder;
+  try {
+    write_record_file(folder / "none/record.json", Record{});
+    FAIL("written into a folder that is not there");
+  } catch (const std::system_error& error) {
+    CHECK_THAT(error.what(), ContainsSubstring("open ") && ContainsSubstring("No such file or directory"));
+  }
+  std::FILE* full = std::fopen("/dev/full", "w");
+  REQUIRE(full != nullptr);
+  CHECK_THROWS_AS(write_record(full, sample::record()), std::system_error);
+  std::fclose(full);
+  CHECK_THROWS_WITH(read_record(folder / "none.json"), ContainsSubstring("none.json: open: No such file or directory"));
+  CHECK_THROWS_WITH(read_record(folder / ""), ContainsSubstring("Is a directory"));
+}
+
+TEST_CASE("writing a large record keeps nothing but a buffer") {
+  Record record;
+  Cell cell = sample::record().cells[0];
+  Timeline& timeline = cell.trials[0].timeline;
+  timeline = {};
+  for (uint32_t i = 0; i < 2000; ++i) {
+    timeline.t_ns.push_back(i * 1'000'000ull);
+    for (auto* column : {&timeline.anon_kib, &timeline.file_kib, &timeline.shmem_kib, &timeline.swap_kib,
+                         &timeline.weights_kib, &timeline.staging_kib}) {
+      column->push_back(i * 1000);
+    }
+  }
+  cell.trials.assign(3, cell.trials[0]);
+  record.cells.assign(30, cell);
+
+  const auto peak_kib = [] {
+    std::ifstream status("/proc/self/status");
+    std::string word;
+    while (status >> word) {
+      if (word == "VmHWM:") break;
+    }
+    size_t kib = 0;
+    status >> kib;
+    return kib;
+  };
+  std::ofstream("/proc/self/clear_refs") << "5";
+  const size_t before = peak_kib();
+  std::FILE* nowhere = std::fopen("/dev/null", "w");
+  write_record(nowhere, record);
+  std::fclose(nowhere);
+  CHECK(peak_kib() < before + 1024);
+}
