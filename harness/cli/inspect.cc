@@ -1,0 +1,40 @@
+// weighbridge inspect: what a checkpoint holds. A worker reads it and prints the table.
+#include "harness/cli/console.h"
+#include "harness/cli/matrix_options.h"
+#include "harness/cli/verb.h"
+#include "harness/run/interrupt.h"
+#include "harness/run/worker_process.h"
+
+namespace weighbridge::cli {
+namespace {
+
+class Inspect : public Verb {
+ public:
+  const char* name() const override { return "inspect"; }
+  const char* summary() const override { return "list tensors, totals per dtype, and what each dtype would need"; }
+  const char* examples() const override {
+    return "  weighbridge inspect model.safetensors\n"
+           "  weighbridge inspect model.safetensors --json | jq '.tensors | length'";
+  }
+  void define(CLI::App& app) override {
+    app.add_option("MODEL", job_.model, "a checkpoint file, index or folder")->required();
+    app.add_flag("--json", job_.json, "print JSON");
+  }
+  int run() override {
+    catch_interrupts();
+    job_.mode = "inspect";
+    WorkerSettings settings;
+    settings.program = worker_program();
+    run_job(job_, settings, {});
+    return kDone;
+  }
+
+ private:
+  Job job_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> make_inspect() { return std::make_unique<Inspect>(); }
+
+}  // namespace weighbridge::cli

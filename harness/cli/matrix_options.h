@@ -1,0 +1,31 @@
+// The options that say which cells a matrix has; `run` and `plan` share them.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/run/matrix.h"
+
+namespace weighbridge::cli {
+
+struct MatrixOptions {
+  std::string model;
+  std::vector<std::string> strategies, dtypes;
+  int passes = 1;
+  std::string thp = "off";
+  std::string worker;
+
+  void define(CLI::App& app);
+  // Throws Error(usage).
+  MatrixRequest request() const;
+};
+
+// "a,stream:chunk=1MiB,x=2,b" -> a | stream:chunk=1MiB,x=2 | b: an item that is NAME=VALUE belongs to the strategy before.
+std::vector<std::string> split_strategies(const std::vector<std::string>& words);
+std::vector<std::string> split_list(const std::vector<std::string>& words);
+
+// weighbridge-worker beside this program, or what WEIGHBRIDGE_WORKER names.
+std::string worker_program();
+
+}  // namespace weighbridge::cli

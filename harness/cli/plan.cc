@@ -1,0 +1,59 @@
+// weighbridge plan: what each cell will need, without loading anything.
+#include "harness/cli/console.h"
+#include "harness/cli/matrix_options.h"
+#include "harness/cli/verb.h"
+#include "harness/run/interrupt.h"
+#include "reports/json.h"
+#include "reports/verdict.h"
+#include "strategies/error.h"
+#include "strategies/strategy.h"
+
+namespace weighbridge::cli {
+namespace {
+
+class Plan : public Verb {
+ public:
+  const char* name() const override { return "plan"; }
+  const char* summary() const override { return "predict the need of every strategy and dtype without loading"; }
+  const char* examples() const override {
+    return "  weighbridge plan model.safetensors\n"
+           "  weighbridge plan model.safetensors --limit 8GiB --dtype native,f16";
+  }
+
+  void define(CLI::App& app) override {
+    matrix_.define(app);
+    app.add_option("--limit", limit_, "compare with this many bytes instead of this machine's limit")->type_name("8GiB");
+    app.add_flag("--json", json_, "print a record with predicted cells");
+  }
+
+  int run() override {
+    const std::optional<uint64_t> limit = limit_.empty() ? std::nullopt : std::optional(parse_bytes(limit_, "--limit"));
+    catch_interrupts();
+    std::vector<std::string> notes;
+    reports::Record record = plan_matrix(matrix_.request(), nullptr, &notes);
+    if (limit) record.machine.limits = {{"--limit", *limit}};  // alone: the question is about another machine
+    for (reports::Cell& cell : record.cells) {
+      cell.verdict = reports::verdict::not_run;
+      cell.reason = "predicted, not measured";
+    }
+    if (json_) {
+      reports::write_record(stdout, record);
+      return kDone;
+    }
+    std::string text = reports::render_plan(record, stdout_style(0));
+    for (const std::string& note : notes) text += note + "\n";
+    print(text);
+    return kDone;
+  }
+
+ private:
+  MatrixOptions matrix_;
+  std::string limit_;
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> make_plan() { return std::make_unique<Plan>(); }
+
+}  // namespace weighbridge::cli

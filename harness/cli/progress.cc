@@ -1,0 +1,133 @@
+#include "harness/cli/progress.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "harness/cli/console.h"
+#include "harness/probe/clocks.h"
+#include "reports/units.h"
+#include "reports/verdict.h"
+#include "strategies/error.h"
+
+namespace weighbridge::cli {
+namespace {
+
+constexpr uint64_t kRedrawNs = 250'000'000;
+constexpr uint64_t kHeartbeatNs = 60'000'000'000;
+
+std::string bar(double fraction) {
+  constexpr int kWidth = 12;
+  const int full = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * kWidth);
+  return std::string(static_cast<size_t>(full), '#') + std::string(static_cast<size_t>(kWidth - full), '-');
+}
+
+}  // namespace
+
+Progress::Progress(Loudness loudness) : loudness_(loudness), redraws_(loudness != Loudness::quiet && can_redraw()) {}
+
+Progress::~Progress() { finish(); }
+
+void Progress::finish() {
+  if (drawn_) std::fputs("\r\033[K", stderr);
+  drawn_ = false;
+}
+
+void Progress::line(const std::string& text) {
+  if (loudness_ == Loudness::quiet) return;
+  finish();
+  std::fprintf(stderr, "%s\n", text.c_str());
+  heard_ns_ = monotonic_ns();
+}
+
+void Progress::redraw(const std::string& text) {
+  const uint64_t now = monotonic_ns();
+  if (redraws_) {
+    if (now - drawn_ns_ < kRedrawNs) return;
+    drawn_ns_ = now;
+    const size_t width = std::max(stderr_columns(), 20u) - 1;
+    std::fprintf(stderr, "\r\033[K%s", text.substr(0, width).c_str());
+    std::fflush(stderr);
+    drawn_ = true;
+  } else if (now - heard_ns_ > kHeartbeatNs) {
+    line("still at it: " + text);
+  }
+}
+
+void Progress::described(const reports::Record& record) {
+  const reports::Checkpoint& checkpoint = record.checkpoint;
+  std::string dtypes;
+  for (const auto& [dtype, bytes] : checkpoint.dtypes) dtypes += (dtypes.empty() ? "" : ", ") + dtype;
+  const size_t slash = checkpoint.path.find_last_of('/', checkpoint.path.size() > 1 ? checkpoint.path.size() - 2 : 0);
+  line(fmt::format("weighbridge {}   {}   {}   {} tensors   {}", record.version,
+                   printable(slash == std::string::npos ? checkpoint.path : checkpoint.path.substr(slash + 1)),
+                   reports::human(checkpoint.bytes), checkpoint.tensors, dtypes));
+  std::string limit = "no limit found";
+  if (const reports::Limit* bites = record.limit()) {
+    limit = fmt::format("limit {} ({})", reports::human(bites->bytes), bites->source);
+  }
+  line(fmt::format("{}   swap {}   cache {}   seed {}", limit, reports::human(record.machine.swap_free_bytes),
+                   record.settings.cache, record.settings.seed));
+  line(fmt::format("{} ways x {} trial{}{}", record.cells.size(), record.settings.repeat,
+                   record.settings.repeat == 1 ? "" : "s", redraws_ ? "                 Ctrl-C keeps what is done" : ""));
+}
+
+void Progress::reference(uint64_t done, uint64_t total) { work("reading the checkpoint once for reference", done, total); }
+
+void Progress::work(const char* what, uint64_t done, uint64_t total) {
+  if (loudness_ == Loudness::quiet) return;
+  const uint64_t now = monotonic_ns();
+  if (work_started_ns_ == 0) work_started_ns_ = heard_ns_ = now;
+  const double fraction = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
+  std::string left;
+  if (fraction > 0.05) {
+    const double spent = static_cast<double>(now - work_started_ns_);
+    left = "   left " + reports::human_duration(static_cast<uint64_t>(spent * (1 - fraction) / fraction));
+  }
+  redraw(fmt::format(" {}   {}/{} {}{}", what, reports::human(done), reports::human(total), bar(fraction), left));
+}
+
+void Progress::begins(size_t order, size_t trials, const reports::Cell& cell, int number, int repeat) {
+  if (order == 0) started_ns_ = heard_ns_ = monotonic_ns();
+  order_ = order;
+  trials_ = trials;
+  fraction_ = 0;
+  what_ = fmt::format("{} {}{} ({}/{})", printable(cell.strategy), cell.dtype, cell.cache == "cold" ? " cold" : "", number, repeat);
+  progress({"start", 0, 0});
+}
+
+std::string Progress::time_left() const {
+  const double done = static_cast<double>(order_) + fraction_;
+  if (done < 0.5) return "";
+  const double spent = static_cast<double>(monotonic_ns() - started_ns_);
+  return "   left " + reports::human_duration(static_cast<uint64_t>(spent * (static_cast<double>(trials_) - done) / done));
+}
+
+void Progress::progress(const TrialProgress& progress) {
+  fraction_ = progress.total == 0 ? 0 : std::min(1.0, static_cast<double>(progress.done) / static_cast<double>(progress.total));
+  redraw(fmt::format(" [{:>{}}/{}] {}   {:<7} {}{}", order_ + 1, std::to_string(trials_).size(), trials_, what_,
+                     progress.phase, bar(fraction_), time_left()));
+}
+
+void Progress::ended(const reports::Cell& cell, const reports::Trial& trial) {
+  if (loudness_ != Loudness::trials) return;
+  reports::Bytes need = 0;
+  uint64_t wall = 0;
+  for (const reports::Phase& phase : trial.phases) {
+    need = std::max(need, phase.need_peak_bytes);
+    wall += phase.wall_ns;
+  }
+  line(fmt::format("trial {}/{}  {}/{}  {}  need {}  {}", order_ + 1, trials_, printable(cell.strategy), cell.dtype,
+                   trial.verdict, reports::human(need), reports::human_duration(wall)));
+}
+
+void Progress::cell_ended(const reports::Cell& cell) {
+  if (redraws_) return;
+  line(fmt::format("[{}/{}] {} {}{}: {}, need {}", order_ + 1, trials_, printable(cell.strategy), cell.dtype,
+                   cell.cache == "cold" ? " cold" : "", cell.verdict, reports::human(cell.need_bytes)));
+}
+
+void Progress::note(const std::string& text) { line(text); }
+
+}  // namespace weighbridge::cli

@@ -1,0 +1,140 @@
+// weighbridge run: measure the matrix, write record and report.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <random>
+
+#include "harness/cli/console.h"
+#include "harness/cli/matrix_options.h"
+#include "harness/cli/progress.h"
+#include "harness/cli/verb.h"
+#include "harness/run/interrupt.h"
+#include "reports/html/html.h"
+#include "reports/json.h"
+#include "reports/verdict.h"
+#include "strategies/error.h"
+
+namespace weighbridge::cli {
+namespace {
+
+// Makes the folder and proves that a file can be written there, before hours are spent.
+void prepare_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw Error(ErrorKind::environment, "cannot make the folder " + folder + ": " + error.message());
+  const std::string probe = folder + "/.weighbridge-write-test";
+  const int descriptor = open(probe.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+  if (descriptor < 0) throw Error(ErrorKind::environment, system_error("open", probe, errno).what());
+  close(descriptor);
+  unlink(probe.c_str());
+}
+
+class Run : public Verb {
+ public:
+  const char* name() const override { return "run"; }
+  const char* summary() const override { return "measure every strategy and dtype, write record.json and report.html"; }
+  const char* examples() const override {
+    return "  weighbridge run model.safetensors --out out\n"
+           "  weighbridge run ./llama-folder --strategy stream:chunk=1MiB,mmap --dtype native,f16 --repeat 5\n"
+           "  weighbridge run model.safetensors --cache cold,warm --json > record.json";
+  }
+
+  void define(CLI::App& app) override {
+    matrix_.define(app);
+    app.add_option("--cache", caches_, "state of the page cache before each trial: warm, cold, or both")
+        ->type_name("warm,cold");
+    app.add_option("--repeat", repeat_, "trials of each cell")->check(CLI::Range(1, 10000))->capture_default_str();
+    app.add_option("--seed", seed_, "of the trials' order [random, printed]");
+    app.add_option("--thp", matrix_.thp, "transparent huge pages in the worker")
+        ->check(CLI::IsMember({"off", "inherit"}))
+        ->capture_default_str();
+    app.add_option("--sample-rate", sample_rate_, "samples a second of the timeline; 0 turns it off, figures stay exact")
+        ->check(CLI::Range(0, 1000))
+        ->capture_default_str();
+    app.add_option("--timeout", timeout_, "seconds after which a trial is ended, verdict timed-out [none]")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--out", out_, "folder for record.json and report.html")->capture_default_str();
+    auto* json = app.add_flag("--json", json_, "print the record on standard output instead of the table");
+    auto* plain = app.add_flag("--plain", plain_, "print the table tab-separated")->excludes(json);
+    app.add_flag("--quiet,-q", quiet_, "print the verdict alone")->excludes(json)->excludes(plain);
+    app.add_flag("--verbose,-v", verbose_, "a line for each trial");
+  }
+
+  int run() override {
+    MatrixRequest request = matrix_.request();
+    request.repeat = repeat_;
+    request.seed = seed_ ? *seed_ : std::random_device{}();
+    request.sample_interval_ns = sample_rate_ == 0 ? 0 : 1'000'000'000u / static_cast<uint64_t>(sample_rate_);
+    if (timeout_) request.timeout_ns = static_cast<uint64_t>(*timeout_ * 1e9);
+    if (!caches_.empty()) request.caches = split_list(caches_);
+    for (const std::string& cache : request.caches) {
+      if (cache != "warm" && cache != "cold") {
+        throw Error(ErrorKind::usage, "--cache takes warm, cold or warm,cold, not '" + printable(cache) + "'");
+      }
+    }
+    request.command = command(request);
+    prepare_folder(out_);
+
+    catch_interrupts();
+    Progress progress(quiet_ ? Progress::Loudness::quiet : verbose_ ? Progress::Loudness::trials : Progress::Loudness::normal);
+    const reports::Record record = run_matrix(request, progress);
+    progress.finish();
+
+    // The record first: it is what cannot be made again.
+    const std::string record_path = out_ + "/record.json", report_path = out_ + "/report.html";
+    reports::write_record_file(record_path, record);
+    reports::write_html_file(report_path, record);
+    if (json_) {
+      reports::write_record(stdout, record);
+    } else if (plain_) {
+      print(reports::render_plain(record));
+    } else if (quiet_) {
+      print(reports::render_verdict(record));
+    } else {
+      print(reports::render_terminal(record, stdout_style(verbose_ ? 1 : 0)) + "report  " + report_path +
+            "      record  " + record_path + "\n");
+    }
+    if (record.settings.interrupted) {
+      complain("interrupted: what was measured is in " + record_path);
+      return kInterrupted;
+    }
+    const bool any_fits = std::any_of(record.cells.begin(), record.cells.end(),
+                                      [](const reports::Cell& cell) { return reports::does_fit(cell.verdict); });
+    return any_fits ? kDone : kNothingFits;
+  }
+
+ private:
+  // The command line that does the same again, with the seed that was drawn.
+  std::string command(const MatrixRequest& request) const {
+    std::string text = "weighbridge run '" + matrix_.model + "'";
+    const auto list = [&](const char* option, const std::vector<std::string>& items) {
+      if (items.empty()) return;
+      text += std::string(" ") + option + " ";
+      for (size_t i = 0; i < items.size(); ++i) text += (i == 0 ? "" : ",") + items[i];
+    };
+    list("--strategy", request.strategies);
+    list("--dtype", request.dtypes);
+    list("--cache", request.caches);
+    text += " --repeat " + std::to_string(request.repeat) + " --passes " + std::to_string(request.passes) +
+            " --seed " + std::to_string(request.seed) + " --thp " + matrix_.thp + " --sample-rate " +
+            std::to_string(sample_rate_);
+    return text;
+  }
+
+  MatrixOptions matrix_;
+  std::vector<std::string> caches_;
+  int repeat_ = 3, sample_rate_ = 1000;
+  std::optional<uint64_t> seed_;
+  std::optional<double> timeout_;
+  std::string out_ = "out";
+  bool json_ = false, plain_ = false, quiet_ = false, verbose_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> make_run() { return std::make_unique<Run>(); }
+
+}  // namespace weighbridge::cli

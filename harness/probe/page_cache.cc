@@ -1,0 +1,127 @@
+#include "harness/probe/page_cache.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <sstream>
+
+#include "harness/probe/procfs.h"
+#include "strategies/error.h"
+
+namespace weighbridge {
+namespace {
+
+constexpr long kCachestat = 451;  // the same on every architecture
+constexpr uint64_t kPage = 4096;
+
+struct CachestatRange {
+  uint64_t offset, length;
+};
+struct Cachestat {
+  uint64_t cached, dirty, writeback, evicted, recently_evicted;
+};
+
+class Opened {
+ public:
+  explicit Opened(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    struct stat info {};
+    if (descriptor_ >= 0 && fstat(descriptor_, &info) == 0) bytes_ = static_cast<uint64_t>(info.st_size);
+  }
+  Opened(const Opened&) = delete;
+  ~Opened() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  int descriptor() const { return descriptor_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  int descriptor_;
+  uint64_t bytes_ = 0;
+};
+
+// Window by window, so that neither the mapping nor the answer (a byte a page) is ever large.
+bool mincore_bytes(const Opened& file, uint64_t& bytes) {
+  constexpr uint64_t kWindow = uint64_t{64} << 20;
+  std::array<unsigned char, kWindow / kPage> resident;
+  for (uint64_t offset = 0; offset < file.bytes(); offset += kWindow) {
+    const size_t length = static_cast<size_t>(std::min(kWindow, file.bytes() - offset));
+    void* address = mmap(nullptr, length, PROT_READ, MAP_SHARED, file.descriptor(), static_cast<off_t>(offset));
+    if (address == MAP_FAILED) return false;
+    const bool answered = mincore(address, length, resident.data()) == 0;
+    munmap(address, length);
+    if (!answered) return false;
+    const size_t pages = (length + kPage - 1) / kPage;
+    bytes += static_cast<uint64_t>(std::count_if(resident.begin(), resident.begin() + pages,
+                                                 [](unsigned char page) { return (page & 1) != 0; })) *
+             kPage;
+  }
+  return true;
+}
+
+}  // namespace
+
+reports::Figure cached_bytes(const std::vector<std::string>& paths, std::string& reason) {
+  uint64_t total = 0;
+  for (const std::string& path : paths) {
+    const Opened file(path);
+    if (file.descriptor() < 0) {
+      reason = system_error("open", path, errno).what();
+      return std::nullopt;
+    }
+    CachestatRange range{0, 0};  // length 0: to the end
+    Cachestat answer{};
+    if (syscall(kCachestat, file.descriptor(), &range, &answer, 0) == 0) {
+      total += answer.cached * kPage;
+    } else if (!mincore_bytes(file, total)) {
+      reason = fmt::format("neither cachestat nor mincore answers for {}", path);
+      return std::nullopt;
+    }
+  }
+  return total;
+}
+
+void warm(const std::vector<std::string>& paths) {
+  std::vector<char> block(256u << 10);
+  for (const std::string& path : paths) {
+    const Opened file(path);
+    while (file.descriptor() >= 0 && read(file.descriptor(), block.data(), block.size()) > 0) {
+    }
+  }
+}
+
+void evict(const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    const Opened file(path);
+    if (file.descriptor() < 0) continue;
+    fdatasync(file.descriptor());
+    posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
+  }
+}
+
+std::string filesystem_of(const std::string& path) {
+  struct stat info {};
+  const ProcText mounts = read_proc("/proc/self/mountinfo");
+  if (stat(path.c_str(), &info) != 0 || !mounts.text) return {};
+  const std::string device = fmt::format("{}:{}", major(info.st_dev), minor(info.st_dev));
+  std::istringstream lines(*mounts.text);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream left(line);
+    std::string id, parent, number, type;
+    left >> id >> parent >> number;
+    const size_t dash = line.find(" - ");
+    if (number != device || dash == std::string::npos) continue;
+    std::istringstream(line.substr(dash + 3)) >> type;
+    return type;
+  }
+  return {};
+}
+
+}  // namespace weighbridge

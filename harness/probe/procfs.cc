@@ -1,0 +1,60 @@
+#include "harness/probe/procfs.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "strategies/error.h"
+
+namespace weighbridge {
+namespace {
+
+constexpr size_t kMostBytes = 256u << 10;
+
+}  // namespace
+
+ProcText read_proc(const std::string& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return {std::nullopt, system_error("open", path, errno).what()};
+  std::string text;
+  char block[4096];
+  ssize_t bytes = 0;
+  while (text.size() < kMostBytes && (bytes = read(descriptor, block, sizeof(block))) > 0) {
+    text.append(block, static_cast<size_t>(bytes));
+  }
+  const int error = errno;
+  close(descriptor);
+  if (bytes < 0) return {std::nullopt, system_error("read", path, error).what()};
+  return {std::move(text), {}};
+}
+
+std::optional<uint64_t> number_after(std::string_view text, std::string_view key) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view line = text.substr(at, end - at);
+    at = end + 1;
+    if (line.substr(0, key.size()) != key) continue;
+    line.remove_prefix(key.size());
+    if (!line.empty() && line[0] != ' ' && line[0] != '\t') continue;  // "pswpin" is not "pswpin_zero"
+    const size_t first = line.find_first_of("0123456789");
+    if (first == std::string_view::npos) return std::nullopt;
+    uint64_t value = 0;
+    for (size_t i = first; i < line.size() && line[i] >= '0' && line[i] <= '9'; ++i) {
+      value = value * 10 + static_cast<uint64_t>(line[i] - '0');
+    }
+    return value;
+  }
+  return std::nullopt;
+}
+
+std::string write_proc(const std::string& path, std::string_view text) {
+  const int descriptor = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) return system_error("open", path, errno).what();
+  const ssize_t bytes = write(descriptor, text.data(), text.size());
+  const int error = errno;
+  close(descriptor);
+  return bytes == static_cast<ssize_t>(text.size()) ? std::string() : system_error("write", path, error).what();
+}
+
+}  // namespace weighbridge

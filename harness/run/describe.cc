@@ -1,0 +1,95 @@
+#include "harness/run/describe.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "harness/probe/page_cache.h"
+#include "strategies/error.h"
+
+namespace weighbridge {
+namespace {
+
+nlohmann::json decode(const std::string& bytes) {
+  auto json = nlohmann::json::from_cbor(bytes, true, false);
+  if (json.is_discarded()) throw Error(ErrorKind::environment, "the worker's answer could not be understood");
+  return json;
+}
+
+std::optional<double> number_or_null(const nlohmann::json& value) {
+  return value.is_null() ? std::nullopt : std::optional<double>(value.get<double>());
+}
+
+reports::Accuracy accuracy_of(const nlohmann::json& json) {
+  return {json.at("elements"),      json.at("overflowed"), json.at("flushed"),
+          json.at("clipped"),       json.at("nan_lost"),   json.at("max_abs_error"),
+          json.at("rmse"),          number_or_null(json.at("sqnr_db")),
+          json.at("worst_tensor"),  number_or_null(json.at("worst_sqnr_db"))};
+}
+
+}  // namespace
+
+Description describe_checkpoint(const std::string& model, const std::vector<JobCell>& cells, int passes,
+                                const WorkerSettings& settings) {
+  Job job;
+  job.mode = "describe";
+  job.model = model;
+  job.cells = cells;
+  job.passes = passes;
+  const auto json = decode(run_job(job, settings, {}));
+  Description description;
+  reports::Checkpoint& checkpoint = description.checkpoint;
+  checkpoint.path = json.at("path");
+  checkpoint.format = json.at("format");
+  checkpoint.filesystem = filesystem_of(model);
+  checkpoint.bytes = json.at("bytes");
+  checkpoint.file_bytes = json.at("file_bytes");
+  checkpoint.files = json.at("files").size();
+  checkpoint.tensors = json.at("tensors");
+  checkpoint.parameters = json.at("parameters");
+  checkpoint.largest_tensor_bytes = json.at("largest_tensor_bytes");
+  checkpoint.dtypes = json.at("dtypes").get<std::map<std::string, reports::Bytes>>();
+  for (const auto& file : json.at("files")) description.files.push_back(file.at("path"));
+  description.allocator = json.at("allocator");
+  description.floor_bytes = json.at("floor_bytes");
+  description.counter_lag_bytes = json.at("counter_lag_bytes");
+  for (size_t index = 0; index < cells.size(); ++index) {
+    const auto& described = json.at("cells").at(index);
+    reports::Cell cell;
+    cell.strategy = described.at("strategy");
+    cell.options = described.at("options").get<std::map<std::string, std::string>>();
+    cell.dtype = cells[index].dtype;
+    if (const auto& predicted = described.at("predicted"); !predicted.is_null()) {
+      cell.predicted = reports::Prediction{predicted.at("need"), predicted.at("reclaimable"), predicted.at("weights"),
+                                           predicted.at("staging"), predicted.at("overhead")};
+    } else {
+      cell.unavailable["predicted"] = "this strategy has no plan that could be counted";
+    }
+    description.cells.push_back(std::move(cell));
+    description.same_as_native.push_back(described.at("same_as_native"));
+  }
+  return description;
+}
+
+std::vector<ReferenceAnswer> make_references(const std::string& model, const std::vector<std::string>& dtypes,
+                                             const WorkerSettings& settings,
+                                             const std::function<void(uint64_t, uint64_t)>& tick) {
+  Job job;
+  job.mode = "reference";
+  job.model = model;
+  job.targets = dtypes;
+  const auto json = decode(run_job(job, settings, [&](const SharedPage& page) {
+    if (tick) tick(page.bytes_used, page.bytes_to_use);
+  }));
+  std::vector<ReferenceAnswer> answers;
+  for (const auto& made : json) {
+    ReferenceAnswer answer;
+    answer.checksum = fmt::format("{:016x}", made.at("checksum").get<uint64_t>());
+    if (!made.at("accuracy").is_null()) answer.accuracy = accuracy_of(made.at("accuracy"));
+    answer.kept_native = made.at("kept_native");
+    answers.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+}  // namespace weighbridge

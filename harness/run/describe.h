@@ -1,0 +1,39 @@
+// What a worker says of a checkpoint: the parent itself never parses one.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/run/worker_process.h"
+#include "reports/record.h"
+
+namespace weighbridge {
+
+struct Description {
+  reports::Checkpoint checkpoint;
+  std::vector<std::string> files;
+  std::string allocator;
+  reports::Bytes floor_bytes = 0;        // of an idle worker
+  reports::Bytes counter_lag_bytes = 0;  // see counter_error_bytes
+  // One a job cell, in order: strategy, options and prediction filled in, dtype as asked.
+  std::vector<reports::Cell> cells;
+  std::vector<bool> same_as_native;  // nothing is converted
+};
+
+// Throws Error: bad_input for the checkpoint, usage for an unknown strategy, option or dtype.
+Description describe_checkpoint(const std::string& model, const std::vector<JobCell>& cells, int passes,
+                                const WorkerSettings& settings);
+
+struct ReferenceAnswer {
+  std::string checksum;
+  std::optional<reports::Accuracy> accuracy;
+  uint64_t kept_native = 0;
+};
+// One a dtype. The hashes go to settings.reference, which must be a memfd. `tick(done, total)` in bytes.
+std::vector<ReferenceAnswer> make_references(const std::string& model, const std::vector<std::string>& dtypes,
+                                             const WorkerSettings& settings,
+                                             const std::function<void(uint64_t, uint64_t)>& tick);
+
+}  // namespace weighbridge

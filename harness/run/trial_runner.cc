@@ -1,0 +1,318 @@
+// The parent is one thread: it waits for the worker's next message, takes a sample whenever one is due, and reads all
+// probes at a boundary, where the worker stands still. So no figure is ever read while another is, and nothing needs a lock.
+#include "harness/run/trial_runner.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "harness/probe/clocks.h"
+#include "harness/probe/page_cache.h"
+#include "harness/probe/probe.h"
+#include "harness/probe/procfs.h"
+#include "harness/probe/status.h"
+#include "harness/run/interrupt.h"
+#include "harness/run/timeline.h"
+#include "reports/verdict.h"
+#include "strategies/error.h"
+
+namespace weighbridge {
+namespace {
+
+constexpr uint64_t kTickNs = 100'000'000;
+
+reports::Bytes overhead(reports::Bytes need, reports::Bytes weights, reports::Bytes staging) {
+  return need > weights + staging ? need - weights - staging : 0;
+}
+
+reports::Split split_of(const NeedReading& reading) {
+  return {reading.anon,    reading.shmem,   reading.file,    reading.swap,
+          reading.hugetlb, reading.weights, reading.staging, overhead(reading.need(), reading.weights, reading.staging)};
+}
+
+reports::Split split_of(const Status& status, const SharedPage& page) {
+  const uint64_t weights = page.weights.load(std::memory_order_relaxed);
+  const uint64_t staging = page.staging.load(std::memory_order_relaxed);
+  return {status.anon,    status.shmem, status.file, status.swap,
+          status.hugetlb, weights,      staging,     overhead(status.need(), weights, staging)};
+}
+
+uint64_t oom_kills() {
+  const ProcText vmstat = read_proc("/proc/vmstat");
+  return vmstat.text ? number_after(*vmstat.text, "oom_kill").value_or(0) : 0;
+}
+
+class TrialRun {
+ public:
+  TrialRun(const Job& job, const TrialSettings& settings, const std::function<void(const TrialProgress&)>& tick)
+      : settings_(settings),
+        tick_(tick),
+        oom_kills_before_(oom_kills()),
+        worker_(job, settings.worker),
+        status_(worker_.pid()),
+        probes_(make_probes()) {}
+
+  // Until the worker has ended and is reaped.
+  void run() {
+    started_ns_ = monotonic_ns();
+    uint64_t next_sample = started_ns_, next_tick = started_ns_ + kTickNs;
+    for (;;) {
+      const uint64_t now = monotonic_ns();
+      if (interrupted()) stop(reports::verdict::interrupted, "the run was interrupted");
+      if (settings_.timeout_ns && now - started_ns_ > *settings_.timeout_ns) {
+        stop(reports::verdict::timed_out,
+             fmt::format("it had not ended after {:.3g} s", static_cast<double>(*settings_.timeout_ns) / 1e9));
+      }
+      if (sampling() && now >= next_sample) {
+        sample(now);
+        // On the grid of the interval; what was missed while the machine was busy is not made up for.
+        next_sample += ((monotonic_ns() - next_sample) / settings_.sample_interval_ns + 1) * settings_.sample_interval_ns;
+      }
+      if (now >= next_tick) {
+        tick();
+        next_tick = now + kTickNs;
+      }
+      const uint64_t until = sampling() ? std::min(next_sample, next_tick) : next_tick;
+      if (wait_for_message(until) && !handle_message()) break;
+    }
+    ended_ns_ = monotonic_ns();
+    ending_ = worker_.reap();
+  }
+
+  reports::Trial result(const reports::Checkpoint& checkpoint, const reports::Machine& machine) {
+    const SharedPage& page = worker_.page();
+    if (page.exec_errno != 0) throw system_error("execv", settings_.worker.program, page.exec_errno);
+    if (ready_ && trial_.phases.size() < kPhases) unfinished_phase();
+    trial_.reached = reached();
+    trial_.timeline = timeline_.take();
+    trial_.exit_status = ending_.exit_status;
+    trial_.exit_signal = ending_.signal;
+    if (page.checksum_known != 0) trial_.checksum = fmt::format("{:016x}", page.checksum.load());
+    judge(checkpoint, machine);
+    return std::move(trial_);
+  }
+
+ private:
+  bool sampling() const { return ready_ && settings_.sample_interval_ns > 0; }
+
+  void stop(std::string_view verdict, std::string reason) {
+    if (!trial_.verdict.empty()) return;
+    trial_.verdict = verdict;
+    trial_.reason = std::move(reason);
+    worker_.kill();
+  }
+
+  bool wait_for_message(uint64_t until_ns) {
+    const uint64_t now = monotonic_ns();
+    const uint64_t left = until_ns > now ? until_ns - now : 0;
+    const timespec timeout{static_cast<time_t>(left / 1'000'000'000u), static_cast<long>(left % 1'000'000'000u)};
+    pollfd control{worker_.control(), POLLIN, 0};
+    return ppoll(&control, 1, &timeout, nullptr) > 0;
+  }
+
+  // False at the worker's end.
+  bool handle_message() {
+    const auto message = worker_.receive();
+    if (!message) return false;
+    if (message->kind == Message::Kind::ready) {
+      if (const auto floor = status_.read()) {
+        trial_.floor_bytes = floor->need();
+        trial_.floor_file_bytes = floor->file;
+      }
+      ready_ = true;
+      zero_ns_ = monotonic_ns();
+    } else {
+      if (sampling()) sample(monotonic_ns());
+      end_phase(static_cast<Phase>(message->phase));
+    }
+    for (const auto& probe : probes_) probe->begin(worker_.pid());
+    worker_.go();
+    return true;
+  }
+
+  void sample(uint64_t now) {
+    const auto status = status_.read();
+    if (!status) return;
+    const reports::Split split = split_of(*status, worker_.page());
+    timeline_.add(make_sample(now - zero_ns_, *status, split.weights, split.staging));
+    if (split.need() > sampled_peak_.need()) sampled_peak_ = split;
+    sampled_file_peak_ = std::max(sampled_file_peak_, status->file);
+    sampled_swap_peak_ = std::max(sampled_swap_peak_, status->swap);
+    last_ = *status;
+  }
+
+  // What the shared page and the samples know of a phase, ended or not.
+  reports::Phase phase_so_far(Phase which) {
+    const PhasePage& page = worker_.page().phases[static_cast<size_t>(which)];
+    reports::Phase phase;
+    phase.name = name(which);
+    phase.at_peak = sampled_peak_;
+    if (const uint32_t slot = page.need_peak_slot.load(std::memory_order_acquire); slot < 2) {
+      const reports::Split own = split_of(page.need_peak[slot]);
+      if (own.need() >= sampled_peak_.need()) phase.at_peak = own;
+    }
+    phase.need_peak_bytes = phase.at_peak.need();
+    phase.file_peak_bytes = std::max(page.file_peak.load(), sampled_file_peak_);
+    phase.swap_peak_bytes = std::max(page.swap_peak.load(), sampled_swap_peak_);
+    phase.heap_peak_bytes = {page.weights_peak, page.staging_peak, std::max(page.overhead_peak.load(), phase.at_peak.overhead)};
+    sampled_peak_ = {};
+    sampled_file_peak_ = sampled_swap_peak_ = 0;
+    trial_.phase_start_ns.emplace_back(phase.name, page.begin_wall_ns > zero_ns_ ? page.begin_wall_ns - zero_ns_ : 0);
+    return phase;
+  }
+
+  void end_phase(Phase which) {
+    const PhasePage& page = worker_.page().phases[static_cast<size_t>(which)];
+    reports::Phase phase = phase_so_far(which);
+    phase.wall_ns = page.end_wall_ns - page.begin_wall_ns;
+    phase.cpu_ns = page.end_cpu_ns - page.begin_cpu_ns;
+    for (const auto& probe : probes_) probe->end(worker_.pid(), phase, trial_.unavailable);
+    constexpr const char* kPurposes[] = {"weights", "staging", "overhead"};
+    for (size_t purpose = 0; purpose < 3; ++purpose) {
+      const ArenaFigures& arena = page.arenas[purpose];
+      if (arena.resident == 0 && arena.metadata == 0) continue;  // an allocator that does not count
+      phase.allocator[kPurposes[purpose]] = {arena.allocated, arena.active, arena.resident, arena.retained, arena.metadata};
+    }
+    measured_cpu_ns_ += phase.cpu_ns;
+    trial_.phases.push_back(std::move(phase));
+  }
+
+  // The worker ended inside a phase: what it had reached.
+  void unfinished_phase() {
+    const uint32_t index = worker_.page().phase;
+    if (index >= kPhases || index < trial_.phases.size()) return;
+    const PhasePage& page = worker_.page().phases[index];
+    reports::Phase phase = phase_so_far(static_cast<Phase>(index));
+    phase.wall_ns = page.begin_wall_ns > 0 ? ended_ns_ - page.begin_wall_ns : 0;
+    // Its whole life's CPU time less the phases that ended; what it took to start is in it, some milliseconds.
+    phase.cpu_ns = ending_.cpu_ns > measured_cpu_ns_ ? ending_.cpu_ns - measured_cpu_ns_ : 0;
+    if (last_) {
+      phase.need_end_bytes = last_->need();
+      phase.peak_rss_bytes = last_->high_water;  // the kernel's mark as it stood at the last sample
+      phase.page_table_bytes = last_->page_tables;
+    }
+    const char* ended = "the worker ended inside this phase, and its counters with it";
+    for (const char* figure : {"minor_faults", "major_faults", "pss_bytes", "lazy_free_bytes", "system_swap_in_pages",
+                               "system_swap_out_pages", "psi_some_ns", "psi_full_ns"}) {
+      trial_.unavailable.emplace(figure, ended);
+    }
+    if (!last_) {
+      for (const char* figure : {"peak_rss_bytes", "page_table_bytes"}) trial_.unavailable.emplace(figure, ended);
+    }
+    trial_.phases.push_back(std::move(phase));
+  }
+
+  std::string reached() const {
+    if (trial_.phases.size() == kPhases) return name(Phase::release);
+    const uint32_t index = worker_.page().phase;
+    return index < kPhases ? name(static_cast<Phase>(index)) : "start";
+  }
+
+  void judge(const reports::Checkpoint& checkpoint, const reports::Machine& machine) {
+    const SharedPage& page = worker_.page();
+    if (!trial_.verdict.empty()) return;  // stopped from here
+    if (const uint32_t failed = page.failed.load(std::memory_order_acquire); failed != 0) {
+      const bool refused = failed == 1 + static_cast<uint32_t>(ErrorKind::refused);
+      trial_.verdict = refused ? reports::verdict::refused : reports::verdict::failed;
+      trial_.reason = page.message.data();
+      return;
+    }
+    if (ending_.signal) {
+      judge_signal(*ending_.signal);
+      return;
+    }
+    if (ending_.exit_status != 0 || trial_.phases.size() < kPhases) {
+      trial_.verdict = reports::verdict::failed;
+      trial_.reason = fmt::format("the worker ended with status {} in phase {}, without a message",
+                                  ending_.exit_status.value_or(-1), trial_.reached);
+      return;
+    }
+    if (trial_.checksum.empty()) {
+      trial_.unavailable.emplace("checksum", "not every tensor was used in every pass");
+    }
+    const reports::Judgement judgement = reports::judge(trial_, checkpoint, std::nullopt, machine);
+    trial_.verdict = judgement.verdict;
+    trial_.reason = judgement.reason;
+  }
+
+  void judge_signal(int signal_number) {
+    const uint64_t kills = oom_kills() - oom_kills_before_;
+    if (signal_number == SIGKILL && kills > 0) {
+      trial_.verdict = reports::verdict::oom_killed;
+      trial_.reason = fmt::format("killed by the kernel's out-of-memory killer in phase {} (oom_kill in /proc/vmstat rose by {})",
+                                  trial_.reached, kills);
+    } else if (signal_number == SIGKILL || signal_number == SIGTERM || signal_number == SIGHUP) {
+      trial_.verdict = reports::verdict::killed;
+      trial_.reason = fmt::format("killed from outside by signal {} ({}) in phase {}", signal_number,
+                                  strsignal(signal_number), trial_.reached);
+    } else {
+      trial_.verdict = reports::verdict::failed;
+      trial_.reason = fmt::format("crashed with signal {} ({}) in phase {}{}", signal_number, strsignal(signal_number),
+                                  trial_.reached,
+                                  signal_number == SIGBUS ? ": a mapped file was cut short, or could not be read" : "");
+    }
+  }
+
+  void tick() {
+    if (!tick_) return;
+    const SharedPage& page = worker_.page();
+    const uint32_t phase = page.phase;
+    const uint64_t to_use = page.bytes_to_use;
+    // Half of the way is reading, half is using; a strategy that reads in `use` does both at once.
+    tick_({phase < kPhases ? name(static_cast<Phase>(phase)) : "start", page.bytes_used + std::min<uint64_t>(page.bytes_read, to_use),
+           2 * to_use});
+  }
+
+  const TrialSettings& settings_;
+  const std::function<void(const TrialProgress&)>& tick_;
+  const uint64_t oom_kills_before_;
+  WorkerProcess worker_;
+  StatusFile status_;
+  std::vector<std::unique_ptr<Probe>> probes_;
+  TimelineStore timeline_;
+  reports::Trial trial_;
+  Ending ending_;
+  bool ready_ = false;
+  uint64_t started_ns_ = 0, ended_ns_ = 0;
+  uint64_t zero_ns_ = 0;  // of the timeline
+  reports::Split sampled_peak_;  // in the current phase
+  uint64_t sampled_file_peak_ = 0, sampled_swap_peak_ = 0;
+  std::optional<Status> last_;
+  uint64_t measured_cpu_ns_ = 0;
+};
+
+reports::Figure cached(const std::vector<std::string>& files, const char* figure, reports::Reasons& unavailable) {
+  std::string reason;
+  const reports::Figure bytes = cached_bytes(files, reason);
+  if (!bytes) unavailable[figure] = reason;
+  return bytes;
+}
+
+}  // namespace
+
+reports::Trial run_trial(const Job& job, const TrialSettings& settings, const reports::Checkpoint& checkpoint,
+                         const reports::Machine& machine, const std::function<void(const TrialProgress&)>& tick) {
+  const auto& files = settings.checkpoint_files;
+  reports::Reasons ignored;
+  if (settings.cold) {
+    evict(files);
+  } else if (cached(files, "", ignored).value_or(0) < checkpoint.file_bytes) {
+    warm(files);
+  }
+  reports::Reasons unavailable;
+  const reports::Figure before = cached(files, "cached_before_bytes", unavailable);
+  TrialRun run(job, settings, tick);
+  run.run();
+  reports::Trial trial = run.result(checkpoint, machine);
+  trial.cached_before_bytes = before;
+  trial.cached_after_bytes = cached(files, "cached_after_bytes", unavailable);
+  trial.unavailable.merge(unavailable);
+  return trial;
+}
+
+}  // namespace weighbridge

@@ -1,0 +1,183 @@
+#include "harness/run/worker_process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "harness/run/interrupt.h"
+#include "strategies/error.h"
+
+namespace weighbridge {
+namespace {
+
+// In the child between fork and exec: async-signal-safe calls only.
+[[noreturn]] void become_worker(const WorkerSettings& settings, pid_t parent, SharedPage& page, const int (&from)[5]) {
+  constexpr int kFirst = kControlDescriptor;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);  // it died before the line above
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  signal(SIGINT, SIG_IGN);  // Ctrl-C goes to the whole foreground group; the parent decides what becomes of the worker
+  if (settings.thp_off) prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+
+  // Above the fixed places first, or one of them could be overwritten before it is moved.
+  int moved[5];
+  for (int i = 0; i < 5; ++i) moved[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD, 20);
+  for (int i = 0; i < 5; ++i) {
+    if (moved[i] >= 0) dup2(moved[i], kFirst + i);
+  }
+  close_range(static_cast<unsigned>(kFirst + (from[4] < 0 ? 4 : 5)), ~0u, 0);
+  const int null = open("/dev/null", O_RDONLY);
+  if (null >= 0) dup2(null, STDIN_FILENO);
+  if (null > kReferenceDescriptor) close(null);
+
+  // The kernel's first choice when memory runs out, not the program that measures.
+  const int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (score >= 0) {
+    [[maybe_unused]] const ssize_t written = write(score, "1000", 4);
+    close(score);
+  }
+  const char* const arguments[] = {settings.program.c_str(), nullptr};
+  execv(settings.program.c_str(), const_cast<char* const*>(arguments));
+  page.exec_errno = errno;
+  _exit(127);
+}
+
+}  // namespace
+
+Descriptor::Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+Descriptor::~Descriptor() { reset(); }
+void Descriptor::reset() {
+  if (descriptor_ >= 0) close(descriptor_);
+  descriptor_ = -1;
+}
+
+Descriptor make_memfd(const char* name) {
+  Descriptor memfd(memfd_create(name, MFD_CLOEXEC));
+  if (memfd.get() < 0) throw system_error("memfd_create", name, errno);
+  return memfd;
+}
+
+WorkerProcess::WorkerProcess(const Job& job, const WorkerSettings& settings)
+    : page_(SharedPageMapping::create()), reply_(make_memfd("weighbridge-reply")) {
+  const std::string text = encode(job);
+  const Descriptor job_file = make_memfd("weighbridge-job");
+  if (pwrite(job_file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    throw system_error("pwrite", "memfd:weighbridge-job", errno);
+  }
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) throw system_error("socketpair", "", errno);
+  control_ = Descriptor(pair[0]);
+  const Descriptor theirs(pair[1]);
+
+  const int descriptors[5] = {theirs.get(), page_.descriptor(), job_file.get(), reply_.get(), settings.reference};
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ < 0) throw system_error("fork", "", errno);
+  if (pid_ == 0) become_worker(settings, parent, *page_, descriptors);
+}
+
+WorkerProcess::~WorkerProcess() {
+  if (pid_ > 0) {
+    kill();
+    reap();
+  }
+}
+
+std::optional<Message> WorkerProcess::receive() {
+  Message message{};
+  ssize_t bytes;
+  do {
+    bytes = recv(control_.get(), &message, sizeof(message), 0);
+  } while (bytes < 0 && errno == EINTR);
+  if (bytes != sizeof(message)) return std::nullopt;
+  return message;
+}
+
+void WorkerProcess::go() {
+  const Message message{Message::Kind::go, 0};
+  send(control_.get(), &message, sizeof(message), MSG_NOSIGNAL);  // a worker that is gone shows in the next receive
+}
+
+void WorkerProcess::kill() {
+  if (pid_ > 0) ::kill(pid_, SIGKILL);
+}
+
+Ending WorkerProcess::reap() {
+  int status = 0;
+  rusage usage{};  // ru_maxrss is never looked at: it inherits this process's resident set
+  while (wait4(pid_, &status, 0, &usage) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  const auto ns = [](const timeval& time) {
+    return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(time.tv_usec) * 1000u;
+  };
+  Ending ending{std::nullopt, std::nullopt, ns(usage.ru_utime) + ns(usage.ru_stime)};
+  if (WIFSIGNALED(status)) {
+    ending.signal = WTERMSIG(status);
+  } else {
+    ending.exit_status = WEXITSTATUS(status);
+  }
+  return ending;
+}
+
+std::string WorkerProcess::reply() const {
+  constexpr off_t kMostBytes = off_t{64} << 20;
+  struct stat info {};
+  if (fstat(reply_.get(), &info) != 0 || info.st_size > kMostBytes) return {};
+  std::string text(static_cast<size_t>(info.st_size), '\0');
+  if (pread(reply_.get(), text.data(), text.size(), 0) != info.st_size) return {};
+  return text;
+}
+
+std::string run_job(const Job& job, const WorkerSettings& settings, const std::function<void(const SharedPage&)>& tick) {
+  WorkerProcess worker(job, settings);
+  for (;;) {
+    pollfd ends{worker.control(), POLLIN, 0};
+    const int ready = poll(&ends, 1, 100);
+    if (interrupted()) {
+      worker.kill();
+      worker.reap();
+      throw Interrupted();
+    }
+    if (tick) tick(worker.page());
+    if (ready > 0 && !worker.receive()) break;
+  }
+  const Ending ending = worker.reap();
+  const SharedPage& page = worker.page();
+  if (page.exec_errno != 0) throw system_error("execv", settings.program, page.exec_errno);
+  if (const uint32_t failed = page.failed.load(std::memory_order_acquire); failed != 0) {
+    const auto kind = failed == kCrashed ? ErrorKind::environment : static_cast<ErrorKind>(failed - 1);
+    throw Error(kind == ErrorKind::refused ? ErrorKind::environment : kind, page.message.data());
+  }
+  if (ending.signal) {
+    throw Error(ErrorKind::bad_input, fmt::format("{}: the process that was reading it was killed by signal {} ({})",
+                                                  printable(job.model), *ending.signal, strsignal(*ending.signal)));
+  }
+  if (ending.exit_status != 0) {
+    throw Error(ErrorKind::environment,
+                fmt::format("{} ended with status {} and without a message", settings.program, *ending.exit_status));
+  }
+  return worker.reply();
+}
+
+}  // namespace weighbridge

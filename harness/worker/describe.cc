@@ -1,0 +1,87 @@
+// What a checkpoint is, and what each cell will need: totals and predictions, a few KiB however large the header.
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "harness/worker/worker.h"
+#include "strategies/error.h"
+#include "strategies/predictor.h"
+#include "strategies/strategy.h"
+
+namespace weighbridge {
+namespace {
+
+// How far the kernel's counters lag on this machine, found by trial: pages are touched one at a time and RssAnon is read
+// after each. Kernels that sum their per-CPU counters on a read (and those before 6.2 within a thread's 64 cached
+// events) show themselves here; bytes of the largest difference seen.
+uint64_t measured_counter_lag() {
+  constexpr size_t kTouched = 512;
+  void* pages = mmap(nullptr, kTouched * kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return 0;
+  madvise(pages, kTouched * kPageBytes, MADV_NOHUGEPAGE);
+  const StatusFile status(0);
+  const auto before = status.read();
+  uint64_t lag = 0;
+  for (size_t page = 0; before && page < kTouched; ++page) {
+    static_cast<volatile char*>(pages)[page * kPageBytes] = 1;
+    const auto now = status.read();
+    if (!now) break;
+    const uint64_t truth = before->anon + (page + 1) * kPageBytes;
+    lag = std::max(lag, truth > now->anon ? truth - now->anon : now->anon - truth);
+  }
+  munmap(pages, kTouched * kPageBytes);
+  return lag;
+}
+
+}  // namespace
+
+void describe(WorkerContext& context) {
+  const auto floor = StatusFile(0).read();
+  const Checkpoint checkpoint = open_checkpoint(context.job.model);
+  nlohmann::json json = {{"path", checkpoint.path},
+                         {"format", checkpoint.format},
+                         {"bytes", checkpoint.stored_bytes()},
+                         {"file_bytes", checkpoint.file_bytes()},
+                         {"tensors", checkpoint.tensors.size()},
+                         {"allocator", context.allocator.version()},
+                         {"floor_bytes", floor ? floor->need() : 0},
+                         {"counter_lag_bytes", measured_counter_lag()}};
+  json["files"] = nlohmann::json::array();
+  for (const CheckpointFile& file : checkpoint.files) json["files"].push_back({{"path", file.path}, {"bytes", file.bytes}});
+  std::map<std::string, uint64_t> dtypes;
+  uint64_t parameters = 0, largest = 0;
+  for (const Tensor& tensor : checkpoint.tensors) {
+    dtypes[std::string(name(tensor.dtype))] += tensor.extent.bytes;
+    parameters += element_count(tensor.shape).value_or(0);
+    largest = std::max(largest, tensor.extent.bytes);
+  }
+  json["dtypes"] = dtypes;
+  json["parameters"] = parameters;
+  json["largest_tensor_bytes"] = largest;
+
+  json["cells"] = nlohmann::json::array();
+  for (const JobCell& cell : context.job.cells) {
+    const Choice choice = parse_choice(cell.strategy);
+    const auto target = parse_target(cell.dtype);
+    if (!target) throw Error(ErrorKind::usage, "no dtype named " + printable(cell.dtype));
+    const Request request(checkpoint, *target, context.job.passes, choice.options);
+    const auto same_as_native = std::none_of(request.layouts.begin(), request.layouts.end(),
+                                             [](const Layout& layout) { return layout.converted(); });
+    nlohmann::json described = {{"strategy", choice.strategy->name()},
+                                {"options", choice.options},
+                                {"same_as_native", same_as_native},
+                                {"predicted", nullptr}};
+    if (const auto prediction = predict(*choice.strategy, request)) {
+      described["predicted"] = {{"need", prediction->need},
+                                {"weights", prediction->weights},
+                                {"staging", prediction->staging},
+                                {"overhead", prediction->overhead},
+                                {"reclaimable", prediction->reclaimable}};
+    }
+    json["cells"].push_back(described);
+  }
+  reply(json);
+}
+
+}  // namespace weighbridge

@@ -1,0 +1,27 @@
+// What a worker is asked to do. One CBOR object in a memfd; written by the parent, read by the worker. CBOR and not JSON
+// text, since a path may hold bytes that are not UTF-8.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace weighbridge {
+
+struct JobCell {
+  std::string strategy;  // as on the command line: "stream:chunk=8MiB"
+  std::string dtype;     // "native", "f16"
+};
+
+struct Job {
+  std::string mode;  // describe, reference, trial, inspect
+  std::string model;
+  std::vector<JobCell> cells;  // describe: to predict; trial: the one to run
+  std::vector<std::string> targets;  // reference: the dtypes; trial: the same list, to find the hashes by
+  int passes = 1;
+  bool json = false;  // inspect
+};
+
+std::string encode(const Job& job);
+Job decode_job(const std::string& bytes);
+
+}  // namespace weighbridge

@@ -1,0 +1,73 @@
+// What the worker and its parent see at the same time: a memfd that both map.
+//
+// The worker writes its live counters and peaks here as it goes; a kill cannot take them back, so whatever the worker had
+// reached is still known afterwards. The parent only reads. Written by one side alone, every field is either a lock-free
+// atomic or one of two slots, of which an atomic index names the complete one.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "harness/alloc/allocator.h"
+#include "strategies/plan.h"
+
+namespace weighbridge {
+
+// One reading of the worker's own /proc/self/status.
+struct NeedReading {
+  uint64_t anon, shmem, file, swap, hugetlb;
+  uint64_t weights, staging;  // allocated through Memory at that instant
+  uint64_t wall_ns;           // CLOCK_MONOTONIC
+  uint64_t need() const { return anon + shmem + swap + hugetlb; }
+};
+
+struct PhasePage {
+  std::atomic<uint64_t> begin_wall_ns, end_wall_ns;  // CLOCK_MONOTONIC
+  std::atomic<uint64_t> begin_cpu_ns, end_cpu_ns;    // CLOCK_PROCESS_CPUTIME_ID
+  std::array<NeedReading, 2> need_peak;
+  std::atomic<uint32_t> need_peak_slot;  // 0 or 1: the complete slot; 2: no reading yet (set at the phase's start)
+  std::atomic<uint64_t> file_peak, swap_peak;
+  std::atomic<uint64_t> weights_peak, staging_peak;  // allocated through Memory
+  std::atomic<uint64_t> overhead_peak;               // largest need - weights - staging of any reading
+  std::array<ArenaFigures, 3> arenas;                // weights, staging, overhead; at the phase's end
+};
+
+struct SharedPage {
+  std::atomic<uint32_t> phase;             // index of Phase while in it; kPhases before `open`
+  std::atomic<uint64_t> weights, staging;  // allocated through Memory now
+  std::atomic<uint64_t> bytes_read;        // of the checkpoint
+  std::atomic<uint64_t> bytes_used;        // delivered bytes checked in `use`
+  std::atomic<uint64_t> bytes_to_use;      // passes x delivered bytes
+  std::atomic<uint64_t> checksum;
+  std::atomic<uint32_t> checksum_known;    // 1: every tensor was used and equal to the reference
+  std::atomic<uint64_t> readings;          // of /proc/self/status, made by the worker itself
+  std::atomic<uint32_t> failed;            // 0, or 1 + ErrorKind, or kCrashed; the message is complete once this is set
+  std::array<char, 1024> message;
+  std::atomic<int32_t> exec_errno;         // the worker could not be started at all
+  std::array<PhasePage, kPhases> phases;
+};
+constexpr uint32_t kCrashed = 100;  // an exception that is no Error
+static_assert(std::atomic<uint64_t>::is_always_lock_free);
+static_assert(sizeof(SharedPage) <= 2 * kPageBytes);
+
+// The mapping, and the descriptor it can be passed on by. Move-only.
+class SharedPageMapping {
+ public:
+  static SharedPageMapping create();               // in the parent; throws Error
+  static SharedPageMapping adopt(int descriptor);  // in the worker; populated, so that it never faults later
+  SharedPageMapping(SharedPageMapping&& other) noexcept;
+  SharedPageMapping& operator=(SharedPageMapping&&) = delete;
+  ~SharedPageMapping();
+  SharedPage* operator->() const { return page_; }
+  SharedPage& operator*() const { return *page_; }
+  int descriptor() const { return descriptor_; }
+
+ private:
+  SharedPageMapping(int descriptor, SharedPage* page) : descriptor_(descriptor), page_(page) {}
+  int descriptor_;
+  SharedPage* page_;
+};
+
+}  // namespace weighbridge

@@ -1,0 +1,75 @@
+#include "harness/worker/worker.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <nlohmann/json.hpp>
+
+#include "harness/worker/protocol.h"
+#include "strategies/error.h"
+
+namespace weighbridge {
+namespace {
+
+void fail(SharedPage& page, uint32_t kind, const char* message) {
+  std::strncpy(page.message.data(), message, page.message.size() - 1);
+  page.failed.store(kind, std::memory_order_release);
+}
+
+std::string read_job() {
+  struct stat info {};
+  if (fstat(kJobDescriptor, &info) != 0) throw system_error("fstat", "the job's descriptor", errno);
+  std::string text(static_cast<size_t>(info.st_size), '\0');
+  if (pread(kJobDescriptor, text.data(), text.size(), 0) != info.st_size) {
+    throw Error(ErrorKind::environment, "the job could not be read");
+  }
+  return text;
+}
+
+void run(SharedPageMapping& page) {
+  // Both live as long as the process: arena 0 calls the meter until the last free.
+  static NeedMeter meter(*page);
+  static const std::unique_ptr<Allocator> allocator = make_allocator(meter);
+  const Job job = decode_job(read_job());
+  WorkerContext context{page, meter, *allocator, job};
+  using Mode = void (*)(WorkerContext&);
+  static constexpr std::pair<std::string_view, Mode> modes[] = {
+      {"describe", describe}, {"reference", reference}, {"trial", trial}, {"inspect", inspect}};
+  const auto mode = std::find_if(std::begin(modes), std::end(modes), [&](const auto& m) { return m.first == job.mode; });
+  if (mode == std::end(modes)) throw Error(ErrorKind::environment, "this worker does not know the mode " + job.mode);
+  mode->second(context);
+}
+
+}  // namespace
+
+int worker_main() {
+  static SharedPageMapping page = SharedPageMapping::adopt(kPageDescriptor);
+  try {
+    run(page);
+    return 0;
+  } catch (const Error& error) {
+    fail(*page, 1 + static_cast<uint32_t>(error.kind()), error.what());
+  } catch (const std::bad_alloc&) {
+    fail(*page, 1 + static_cast<uint32_t>(ErrorKind::refused), "an allocation was refused: out of memory");
+  } catch (const std::exception& error) {
+    fail(*page, kCrashed, error.what());
+  }
+  return 1;
+}
+
+void reply(const nlohmann::json& answer) {
+  std::string text;
+  nlohmann::json::to_cbor(answer, text);
+  if (ftruncate(kReplyDescriptor, 0) != 0) throw system_error("ftruncate", "the reply", errno);
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t bytes = pwrite(kReplyDescriptor, text.data() + done, text.size() - done, static_cast<off_t>(done));
+    if (bytes < 0) throw system_error("pwrite", "the reply", errno);
+    done += static_cast<size_t>(bytes);
+  }
+}
+
+}  // namespace weighbridge

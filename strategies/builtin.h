@@ -1,0 +1,15 @@
+// The built-in strategies; registry.cc lists them, each file defines its own.
+#pragma once
+
+#include "strategies/strategy.h"
+
+namespace weighbridge {
+
+const Strategy* state_dict();
+const Strategy* convert_after();
+const Strategy* eager();
+const Strategy* stream();
+const Strategy* mmap_strategy();
+const Strategy* lazy();
+
+}  // namespace weighbridge

@@ -1,0 +1,48 @@
+#include "strategies/memory.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "strategies/error.h"
+
+namespace weighbridge {
+
+PlainMemory::PlainMemory() {
+  // Larger pages (64 KiB on some arm64 kernels) would make every prediction wrong by its rounding.
+  if (const long page = sysconf(_SC_PAGESIZE); page != static_cast<long>(kPageBytes)) {
+    throw Error(ErrorKind::environment, fmt::format("page size is {} bytes, and only {} is supported", page, kPageBytes));
+  }
+}
+
+void* PlainMemory::allocate(Purpose purpose, size_t bytes) {
+  void* address = std::aligned_alloc(kPageBytes, page_rounded(bytes));
+  if (address == nullptr) {
+    throw Error(ErrorKind::refused, fmt::format("allocating {} bytes for {} was refused: out of memory", bytes,
+                                                purpose == Purpose::weights ? "weights" : "staging"));
+  }
+  return address;
+}
+
+void PlainMemory::release(Purpose, void* address, size_t) { std::free(address); }
+
+const std::byte* PlainMemory::map(int descriptor, size_t bytes) {
+  void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  if (address == MAP_FAILED) {
+    throw Error(ErrorKind::refused, fmt::format("mapping {} bytes was refused (errno {})", bytes, errno));
+  }
+  return static_cast<const std::byte*>(address);
+}
+
+void PlainMemory::unmap(const std::byte* address, size_t bytes) { munmap(const_cast<std::byte*>(address), bytes); }
+
+void PlainMemory::drop(const std::byte* address, size_t bytes) {
+  const auto first = reinterpret_cast<uintptr_t>(address) / kPageBytes * kPageBytes;
+  const auto last = page_rounded(reinterpret_cast<uintptr_t>(address) + bytes);
+  madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
+}  // namespace weighbridge

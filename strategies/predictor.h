@@ -1,0 +1,25 @@
+// Runs a plan on a counter: what the load will need, without loading anything.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "strategies/plan.h"
+#include "strategies/strategy.h"
+
+namespace weighbridge {
+
+// Above the floor of a worker that has loaded nothing, in bytes, page-rounded as a Memory rounds.
+struct Prediction {
+  uint64_t need = 0;         // the largest sum of weights, staging and overhead at one instant
+  uint64_t weights = 0;      // of it, at that instant
+  uint64_t staging = 0;
+  uint64_t overhead = 0;     // the checkpoint's tensor table and the plan's own lists
+  uint64_t reclaimable = 0;  // the largest sum of touched pages of file mappings at one instant
+};
+
+// nullopt for a plan with an opaque step.
+std::optional<Prediction> predict(const Strategy& strategy, const Request& request);
+
+}  // namespace weighbridge
