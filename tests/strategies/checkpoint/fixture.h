@@ -1,0 +1,49 @@
+// Files and folders that a test makes and takes away, and what a refusal says.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "strategies/checkpoint/checkpoint.h"
+#include "strategies/error.h"
+#include "tests/support/catch.h"
+
+namespace weighbridge::testing {
+
+// A new folder, removed with everything in it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder();
+
+  const std::string& path() const { return path_; }
+  std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
+  // Writes a file, making the folders on its way; its path.
+  std::string write(std::string_view name, std::string_view content) const;
+
+ private:
+  std::string path_;
+};
+
+std::string content_of(const std::string& path);
+
+// A safetensors file: the header with its length before it, then `data_bytes` bytes that count up.
+std::string safetensors(std::string_view header, size_t data_bytes);
+
+// The message that opening `path` is refused with, after holding it against what every refusal owes: kind bad_input,
+// one line, nothing unprintable.
+std::string refusal(const std::string& path);
+
+// Runs `work` in a forked child and returns by how many bytes its resident set grew at the most. Fails the test where
+// the child does not end with status 0.
+uint64_t peak_growth(const std::function<void()>& work);
+
+}  // namespace weighbridge::testing
