@@ -31,50 +31,73 @@ HWY_INLINE void StoreBytes(D d, hn::Vec<D> value, uint8_t* target) {
 struct ToF32 {
   static constexpr size_t kBytes = 4;
   HWY_INLINE void Store(F32 d, hn::Vec<F32> value, uint8_t* target) const { StoreBytes(d, value, target); }
+  HWY_INLINE void StoreFour(F32 d, hn::Vec<F32> v0, hn::Vec<F32> v1, hn::Vec<F32> v2, hn::Vec<F32> v3,
+                            uint8_t* target) const {
+    const size_t step = hn::Lanes(d) * kBytes;
+    Store(d, v0, target);
+    Store(d, v1, target + step);
+    Store(d, v2, target + 2 * step);
+    Store(d, v3, target + 3 * step);
+  }
 };
-
-// Adding half of the last place less one, plus the last bit kept, then dropping the rest, is rounding to nearest even;
-// the carry runs into the exponent, up to infinity.
-template <int kDropped, class DI>
-HWY_INLINE hn::Vec<DI> RoundOff(DI di, hn::Vec<DI> bits) {
-  const auto last = hn::And(hn::ShiftRight<kDropped>(bits), hn::Set(di, 1));
-  return hn::ShiftRight<kDropped>(hn::Add(bits, hn::Add(last, hn::Set(di, (1 << (kDropped - 1)) - 1))));
-}
 
 struct ToBf16 {
   static constexpr size_t kBytes = 2;
   HWY_INLINE void Store(F32 d, hn::Vec<F32> value, uint8_t* target) const {
-    (void)d;
     const hn::RebindToSigned<F32> di;
-    const hn::RebindToUnsigned<F32> du;
     const hn::Rebind<uint16_t, F32> d16;
-    // Unsigned, as the sign moves down with the rest.
+    StoreBytes(d16, hn::DemoteTo(d16, hn::BitCast(di, hn::ShiftRight<16>(Rounded(d, value)))), target);
+  }
+  HWY_INLINE void StoreFour(F32 d, hn::Vec<F32> v0, hn::Vec<F32> v1, hn::Vec<F32> v2, hn::Vec<F32> v3,
+                            uint8_t* target) const {
+    StoreTwo(d, v0, v1, target);
+    StoreTwo(d, v2, v3, target + 2 * hn::Lanes(d) * kBytes);
+  }
+
+ private:
+  // bf16 in the upper half of each lane. Adding half of the last place less one, plus the last bit kept, then dropping
+  // the rest, is rounding to nearest even; the carry runs into the exponent, up to infinity.
+  static HWY_INLINE hn::Vec<hn::RebindToUnsigned<F32>> Rounded(F32 d, hn::Vec<F32> value) {
+    const hn::RebindToUnsigned<F32> du;
     const auto bits = hn::BitCast(du, value);
     const auto last = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-    const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(last, hn::Set(du, 0x7fff))));
-    const auto nan = hn::Or(hn::ShiftRight<16>(bits), hn::Set(du, 0x0040));
-    // In integers: Ne(value, value) is false for NaN in Highway 1.0.3 on AVX3.
-    const auto magnitude = hn::And(hn::BitCast(di, bits), hn::Set(di, 0x7fffffff));
-    const auto is_nan = hn::Gt(magnitude, hn::Set(di, 0x7f800000));
-    const auto result = hn::IfThenElse(is_nan, hn::BitCast(di, nan), hn::BitCast(di, rounded));
-    StoreBytes(d16, hn::DemoteTo(d16, result), target);
+    const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7fff)), last);
+    const auto nan = hn::Or(bits, hn::Set(du, 0x00400000));
+    // Not Ne(value, value), which is false for NaN in Highway 1.0.3 on AVX3.
+    return hn::BitCast(du, hn::IfThenElse(hn::IsNaN(value), hn::BitCast(d, nan), hn::BitCast(d, rounded)));
+  }
+  static HWY_INLINE void StoreTwo(F32 d, hn::Vec<F32> low, hn::Vec<F32> high, uint8_t* target) {
+    const hn::Repartition<uint16_t, F32> d16;
+    StoreBytes(d16, hn::ConcatOdd(d16, hn::BitCast(d16, Rounded(d, high)), hn::BitCast(d16, Rounded(d, low))), target);
   }
 };
 
 struct ToF16 {
   static constexpr size_t kBytes = 2;
-  HWY_INLINE void Store(F32 d, hn::Vec<F32> value, uint8_t* target) const {
+  HWY_INLINE void StoreFour(F32 d, hn::Vec<F32> v0, hn::Vec<F32> v1, hn::Vec<F32> v2, hn::Vec<F32> v3,
+                            uint8_t* target) const {
+    const size_t step = hn::Lanes(d) * kBytes;
+    Store(d, v0, target);
+    Store(d, v1, target + step);
+    Store(d, v2, target + 2 * step);
+    Store(d, v3, target + 3 * step);
+  }
 #if WEIGHBRIDGE_NATIVE_F16
-    (void)d;
+  HWY_INLINE void Store(F32 /*d*/, hn::Vec<F32> value, uint8_t* target) const {
     const hn::Rebind<hwy::float16_t, F32> d16;
     StoreBytes(d16, hn::DemoteTo(d16, value), target);
+  }
 #else
+  HWY_INLINE void Store(F32 d, hn::Vec<F32> value, uint8_t* target) const {
     const hn::RebindToSigned<F32> di;
     const hn::Rebind<uint16_t, F32> d16;
     const auto bits = hn::BitCast(di, value);
     const auto magnitude = hn::And(bits, hn::Set(di, 0x7fffffff));
     const auto sign = hn::And(hn::ShiftRight<16>(bits), hn::Set(di, 0x8000));
-    const auto normal = RoundOff<13>(di, hn::Sub(magnitude, hn::Set(di, (127 - 15) << 23)));
+    // As for bf16, the exponent's bias changed on the way.
+    const auto last = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(di, 1));
+    const auto to_add = hn::Add(last, hn::Set(di, 0x0fff - ((127 - 15) << 23)));
+    const auto normal = hn::ShiftRight<13>(hn::Add(magnitude, to_add));
     // Below 2^-14: the last place of 0.5 is 2^-24, that of f16's subnormals, so the addition rounds to it.
     const auto half = hn::Set(d, 0.5F);
     const auto subnormal = hn::Sub(hn::BitCast(di, hn::Add(hn::BitCast(d, magnitude), half)), hn::BitCast(di, half));
@@ -85,28 +108,26 @@ struct ToF16 {
     auto result = hn::IfThenElse(hn::Lt(magnitude, hn::Set(di, (127 - 14) << 23)), subnormal, normal);
     result = hn::IfThenElse(hn::Gt(magnitude, hn::Set(di, ((127 + 16) << 23) - 1)), special, result);
     StoreBytes(d16, hn::DemoteTo(d16, hn::Or(result, sign)), target);
-#endif
   }
+#endif
 };
 
-// `count` elements, the last few through a padded copy on the stack. Two vectors at a time, as one waits for its loads.
+// `count` elements, the last few through a padded copy on the stack.
 template <class From, class To>
 HWY_INLINE void Transform(const uint8_t* HWY_RESTRICT source, uint64_t count, uint8_t* HWY_RESTRICT target, To to) {
   const F32 d;
   const size_t lanes = hn::Lanes(d);
-  for (; count >= 2 * lanes; count -= 2 * lanes) {
-    const auto first = From::Load(d, source);
-    const auto second = From::Load(d, source + lanes * From::kBytes);
-    to.Store(d, first, target);
-    to.Store(d, second, target + lanes * To::kBytes);
-    source += 2 * lanes * From::kBytes;
-    target += 2 * lanes * To::kBytes;
+  const size_t step = lanes * From::kBytes;
+  for (; count >= 4 * lanes; count -= 4 * lanes) {
+    to.StoreFour(d, From::Load(d, source), From::Load(d, source + step), From::Load(d, source + 2 * step),
+                 From::Load(d, source + 3 * step), target);
+    source += 4 * step;
+    target += 4 * lanes * To::kBytes;
   }
-  if (count >= lanes) {
+  for (; count >= lanes; count -= lanes) {
     to.Store(d, From::Load(d, source), target);
-    source += lanes * From::kBytes;
+    source += step;
     target += lanes * To::kBytes;
-    count -= lanes;
   }
   if (count > 0) {
     uint8_t padded_source[kMaxLanes * From::kBytes] = {};
