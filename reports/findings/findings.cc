@@ -1,12 +1,9 @@
 #include "reports/findings/findings.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <iterator>
 
 #include "reports/findings/rules.h"
-#include "reports/units.h"
 #include "reports/verdict.h"
 
 namespace weighbridge::reports {
@@ -41,10 +38,6 @@ std::optional<Cost> cost(const Cell& cell) {
   }
   if (cell.predicted) return Cost{cell.predicted->need_bytes, false};
   return std::nullopt;
-}
-
-std::string needs(const Cost& cost) {
-  return fmt::format("{} {}", cost.measured ? "needs" : "would need", human(cost.bytes));
 }
 
 const Cell* lightest_like(const Record& record, const Cell& cell) {

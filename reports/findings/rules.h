@@ -22,9 +22,6 @@ struct Cost {
 };
 std::optional<Cost> cost(const Cell& cell);
 
-// "needs 6.71 GiB" or "would need 6.71 GiB".
-std::string needs(const Cost& cost);
-
 // The cell that was measured to fit, at the same dtype, limit and cache state as `cell`, at the lowest cost; nullptr
 // when there is none.
 const Cell* lightest_like(const Record& record, const Cell& cell);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "reports/findings/rules.h"
+#include "reports/summary.h"
 #include "reports/units.h"
 #include "reports/verdict.h"
 
@@ -13,6 +14,12 @@ namespace {
 
 bool may_copy(const Cell& cell) {
   return cell.strategy == "state-dict" || cell.strategy == "convert-after";
+}
+
+// As the table shows it, floor included.
+std::string needs(const Cell& cell) {
+  const Weight weight = *weight_of(cell);
+  return (weight.source == Weight::Source::predicted ? "would need " : "needs ") + human(weight.bytes);
 }
 
 const char* remedy_of(const Cell& heavy) {
@@ -47,11 +54,11 @@ std::vector<Finding> two_copies(const Record& record) {
     finding.id = "two-copies";
     finding.severity = does_fit(cell.verdict) ? "medium" : "high";
     finding.title = fmt::format("Two full copies exist at once while {} loads: it {}, {} needs {}", cell_name(cell),
-                                needs(*heavy), cell_name(*lighter), human(least));
+                                needs(cell), cell_name(*lighter), human(weight_of(*lighter)->bytes));
     finding.remedy = fmt::format("Load as {} does. {}", cell_name(*lighter), remedy_of(cell));
     finding.evidence = {{"checkpoint_bytes", stored},
-                        {heavy->measured ? "need_without_floor_bytes" : "predicted_need_bytes", heavy->bytes},
-                        {"lighter_need_without_floor_bytes", least}};
+                        {heavy->measured ? "need_bytes" : "predicted_need_bytes", weight_of(cell)->bytes},
+                        {"lighter_need_bytes", weight_of(*lighter)->bytes}};
     finding.saves_bytes = heavy->bytes - least;
   }
   std::vector<Finding> found;
