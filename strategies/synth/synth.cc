@@ -6,6 +6,7 @@
 #include "strategies/synth/synth.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
