@@ -36,11 +36,8 @@ void write_row(Out& out, const Row& row, size_t rows_of_dtype) {
   }
   out.raw("</th>");
   if (accuracy.sqnr_db) {
-    const double part = std::clamp(*accuracy.sqnr_db, 0.0, 120.0) / 120 * 1000;
-    out.print(
-        "<td class=\"n\"><b>{:.1f} dB</b><svg class=\"bar\" viewBox=\"0 0 1000 12\" preserveAspectRatio=\"none\" "
-        "aria-hidden=\"true\"><path class=\"f-need\" d=\"M0 2h{:.0f}v8h-{:.0f}z\"/></svg></td>",
-        *accuracy.sqnr_db, part, part);
+    const double width = std::clamp(*accuracy.sqnr_db, 0.0, 120.0) / 120 * 100;
+    out.print("<td class=\"n\"><b>{:.1f} dB</b>{}</td>", *accuracy.sqnr_db, bar(bar_part("f-need", 0, width)));
   } else {
     out.print("<td class=\"n\"><b>{}</b></td>", accuracy.max_abs_error == 0 ? "exact" : "no signal");
   }

@@ -205,7 +205,7 @@ void write_chart(Out& out, const View& view, size_t index, const Trial& trial) {
             area(rows, axis, [&](size_t row) { return uint64_t{line.anon_kib[row]}; }));
   if (axis.limit_inside) {
     out.print(
-        R"(<line class="l-limit" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/><text class="limit" x="100%" y="{1:.1f}">limit {2}</text>)",
+        R"(<line class="l-limit" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/><text class="limit" x="5" y="{1:.1f}">limit {2}</text>)",
         axis.y(*limit), axis.y(*limit) - 5, human(*limit));
   }
   write_peak(out, peak, axis, end_ns);

@@ -29,11 +29,8 @@ std::string evidence_name(std::string name) {
 void write_finding(Out& out, const Finding& finding, Bytes scale) {
   out.print("<li class=\"finding s-{}\">\n<div class=\"saves\">", finding.severity);
   if (finding.saves_bytes) {
-    const int width = static_cast<int>(static_cast<double>(*finding.saves_bytes) / static_cast<double>(scale) * 1000);
-    out.print(
-        "saves <b>{}</b><svg class=\"bar\" viewBox=\"0 0 1000 12\" preserveAspectRatio=\"none\" "
-        "aria-hidden=\"true\"><path class=\"f-ok\" d=\"M0 2h{}v8h-{}z\"/></svg>",
-        human(*finding.saves_bytes), width, width);
+    const double width = static_cast<double>(*finding.saves_bytes) / static_cast<double>(scale) * 100;
+    out.print("saves <b>{}</b>{}", human(*finding.saves_bytes), bar(bar_part("f-ok", 0, width)));
   } else {
     out.raw("<span class=\"nil\">no bytes by itself</span>");
   }

@@ -55,14 +55,14 @@ void write_predictions(Out& out, const View& view) {
   const auto off = static_cast<size_t>(std::count_if(pairs.begin(), pairs.end(), apart));
   out.print(
       "<p class=\"lead\">A strategy is a plan, and the prediction is the same plan on a counter. Both without the "
-      "floor. {} of {} agree within 2 % and 4 MiB.</p>\n<p class=\"key\"><i class=\"was\"></i><span>predicted</span>"
-      "<i class=\"is\"></i><span>measured</span></p>\n",
+      "floor. {} of {} agree within 2 % and 4 MiB.</p>\n<p class=\"key\"><span><i class=\"was\"></i>predicted</span>"
+      "<span><i class=\"is\"></i>measured</span></p>\n",
       pairs.size() - off, counted(pairs.size(), "way", "ways"));
   out.raw(
       "<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-predictions\" tabindex=\"0\"><table class=\"pairs\">"
       "<thead><tr><th scope=\"col\">way</th><th scope=\"col\">predicted</th><th scope=\"col\">measured</th><th "
       "scope=\"col\" class=\"dots\">from zero</th><th scope=\"col\" "
-      "colspan=\"3\">difference</th></tr></thead><tbody>\n");
+      "colspan=\"2\">difference</th><td></td></tr></thead><tbody>\n");
   for (const Pair& pair : pairs) write_pair(out, view, pair, scale);
   out.raw("</tbody></table></div>\n</section>\n");
 }

@@ -36,14 +36,14 @@ void write_difference(Out& out, const Cell& cell) {
 void write_row(Out& out, const View& view, size_t index) {
   const Cell& cell = view.cell(index);
   const bool fails = outcome(cell.verdict) == Outcome::fails;
-  out.print("<tr{}><th scope=\"row\"><a class=\"name\" href=\"#cell-{}\">{}</a></th><td class=\"v\">{}</td>",
-            Markup{fails ? " class=\"no\"" : ""}, index, view.labels[index], verdict_word(cell.verdict));
+  out.print("<tr{}><th scope=\"row\"><a class=\"name\" href=\"#cell-{}\">{}</a></th>",
+            Markup{fails ? " class=\"no\"" : ""}, index, view.labels[index]);
   out.print("<td class=\"n\"{}><span>{}<b>{}</b>",
             Markup{cell.need_bytes ? fmt::format(" data-v=\"{}\"", *cell.need_bytes) : ""},
             fails && cell.need_bytes ? "\u2265 " : "", bytes_or_dash(cell.need_bytes));
   const Figure limit = view.limit_of(cell);
   if (limit && cell.need_bytes) out.print(" <small>{}</small>", share(*cell.need_bytes, *limit));
-  out.print("</span>{}</td>", need_bar(view, cell));
+  out.print("</span>{}</td><td class=\"v\">{}</td>", need_bar(view, cell), verdict_word(cell.verdict));
   write_figure(out, cell.reclaimable_bytes, bytes_or_dash(cell.reclaimable_bytes));
   const Figure predicted = cell.predicted ? Figure(cell.predicted->need_bytes) : Figure();
   write_figure(out, predicted, bytes_or_dash(predicted));
@@ -63,22 +63,24 @@ void write_table(Out& out, const View& view) {
   out.raw(
       "<section id=\"cells\" aria-labelledby=\"h-cells\">\n<h2 id=\"h-cells\">All figures</h2>\n<p class=\"lead\">"
       "The need includes the floor, the prediction does not; their difference is taken without it. Times and faults "
-      "are medians over the trials.</p>\n<p class=\"key\"><i class=\"f-need\"></i><span>need</span><i class=\"f-file\">"
-      "</i><span>reclaimable, on top</span>");
+      "are medians over the trials.</p>\n<p class=\"key\"><span><i class=\"f-need\"></i>need</span><span><i "
+      "class=\"f-file\"></i>"
+      "reclaimable, on top</span>");
   if (view.failing > 0) {
     out.raw(
-        "<i class=\"f-no\"></i><span>does not fit, as far as it came</span><i class=\"f-hatch\"></i><span>and was "
+        "<span><i class=\"f-no\"></i>does not fit, as far as it came</span><span><i class=\"f-hatch\"></i>and was "
         "going to</span>");
   }
   const Limit* limit = view.record.limit();
   if (limit && view.limit_on_scale) {
-    out.print("<i class=\"l-limit\"></i><span>limit, {}</span>", human(limit->bytes));
+    out.print("<span><i class=\"l-limit\"></i>limit, {}</span>", human(limit->bytes));
   } else if (limit) {
     out.print("<span>The limit of {} lies far to the right of the bars.</span>", human(limit->bytes));
   }
   out.raw(
       "</p>\n<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-cells\" tabindex=\"0\">\n<table class=\"cells "
-      "sortable\"><thead><tr><th scope=\"col\">way</th><th scope=\"col\">verdict</th><th scope=\"col\">need</th>"
+      "sortable\"><thead><tr><th scope=\"col\">way</th><th scope=\"col\" class=\"t\">need</th><th scope=\"col\" "
+      "class=\"t\">verdict</th>"
       "<th scope=\"col\">reclaim\u00ADable</th><th scope=\"col\">predicted</th><th scope=\"col\">difference</th>"
       "<th scope=\"col\">CPU time</th><th scope=\"col\">wall time</th><th scope=\"col\">minor faults</th>"
       "<th scope=\"col\">major faults</th><th scope=\"col\">swap peak</th></tr></thead>\n<tbody>\n");

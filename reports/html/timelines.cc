@@ -15,13 +15,13 @@ constexpr size_t rows_of_page = 24'000, rows_of_cell = 4'000, rows_at_least = 40
 
 void write_key(Out& out, const View& view, const Cell& cell, const Trial& trial) {
   const Layers layers(trial.timeline);
-  out.raw("<p class=\"key\"><i class=\"f-need\"></i><span>anonymous</span>");
-  if (layers.shmem) out.raw("<i class=\"f-shmem\"></i><span>shared</span>");
-  if (layers.swap) out.raw("<i class=\"f-swap\"></i><span>swapped out</span>");
+  out.raw("<p class=\"key\"><span><i class=\"f-need\"></i>anonymous</span>");
+  if (layers.shmem) out.raw("<span><i class=\"f-shmem\"></i>shared</span>");
+  if (layers.swap) out.raw("<span><i class=\"f-swap\"></i>swapped out</span>");
   out.raw(layers.shmem || layers.swap ? "<span>(together the need)</span>" : "<span>(the need)</span>");
-  if (layers.file) out.raw("<i class=\"f-file\"></i><span>file-backed, on top (reclaimable)</span>");
+  if (layers.file) out.raw("<span><i class=\"f-file\"></i>file-backed, on top (reclaimable)</span>");
   if (const Figure limit = view.limit_of(cell)) {
-    out.print("<i class=\"l-limit\"></i><span>limit of the need, {}</span>", human(*limit));
+    out.print("<span><i class=\"l-limit\"></i>limit of the need, {}</span>", human(*limit));
   }
   out.raw("</p>\n");
 }
@@ -112,6 +112,16 @@ void write_data(Out& out, const View& view, size_t index, const Trial& trial) {
   out.raw("}</script>\n");
 }
 
+void write_caption(Out& out, const Cell& cell, const Trial& trial) {
+  const Peak peak = peak_of(trial);
+  out.print("<figcaption>Trial {} of {}, the one whose need lies in the middle; {} samples.", trial.number,
+            cell.trials.size(), human_count(trial.timeline.samples_taken));
+  if (peak.need_bytes > peak.sampled_bytes + std::max<Bytes>(peak.sampled_bytes / 100, 256 << 10)) {
+    out.print(" The peak was read between samples, of which the highest is {}.", human(peak.sampled_bytes));
+  }
+  out.raw("</figcaption>\n</figure>\n");
+}
+
 void write_timeline(Out& out, const View& view, size_t index) {
   const Cell& cell = view.cell(index);
   const Trial* trial = median_trial(cell);
@@ -127,9 +137,7 @@ void write_timeline(Out& out, const View& view, size_t index) {
     out.print("<figure data-cell=\"{}\">\n", index);
     write_key(out, view, cell, *trial);
     write_chart(out, view, index, *trial);
-    out.print(
-        "<figcaption>Trial {} of {}, the one whose need lies in the middle; {} samples.</figcaption>\n</figure>\n",
-        trial->number, cell.trials.size(), human_count(trial->timeline.samples_taken));
+    write_caption(out, cell, *trial);
     write_data(out, view, index, *trial);
   } else {
     out.print("<p class=\"empty\">{}</p>\n", why_empty(view, cell, trial));

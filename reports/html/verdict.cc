@@ -44,24 +44,22 @@ std::string why_heavy(const Cell& cell) {
   return text;
 }
 
-// "498 MiB of 1.00 GiB (48 %)"; a lower bound where the cell ended early.
+// "498 MiB of 1.00 GiB (48 %)".
 Markup need_of_limit(const View& view, const Cell& cell) {
-  const Figure need = expected_need(cell);
-  if (!need) return {"a need that was not measured"};
-  std::string text = human(*need);
-  if (const Figure limit = view.limit_of(cell)) {
-    text += fmt::format(" of {} ({})", human(*limit), share(*need, *limit));
-  }
-  return markup("<b class=\"big\">{}</b>", text);
+  const Bytes need = *expected_need(cell);
+  const Figure limit = view.limit_of(cell);
+  if (!limit) return markup("<b class=\"big\">{}</b>", human(need));
+  return markup("<b class=\"big\">{}</b> of {} ({})", human(need), human(*limit), share(need, *limit));
 }
 
 void write_way(Out& out, const View& view, const char* title, size_t index, std::string_view why) {
   const Cell& cell = view.cell(index);
-  out.print("<div><dt>{}</dt><dd><p><a class=\"name\" href=\"#cell-{}\">{}</a> {}</p>\n<p>needs ", title, index,
-            view.labels[index], verdict_word(cell.verdict));
-  const bool early = ended_early(cell);
-  if (early) out.raw(cell.predicted ? "(predicted) " : "at least ");
-  out.print("{}</p>\n{}<p class=\"note\">{}</p></dd></div>\n", need_of_limit(view, cell), need_bar(view, cell), why);
+  const char* verb = !ended_early(cell) ? "needs" : cell.predicted ? "would need, as predicted," : "needs at least";
+  out.print(
+      "<div><dt>{}</dt><dd><p><a class=\"name\" href=\"#cell-{}\">{}</a> {}</p>\n<p>{} {}</p>\n{}<p "
+      "class=\"note\">{}</p></dd></div>\n",
+      title, index, view.labels[index], verdict_word(cell.verdict), verb, need_of_limit(view, cell),
+      need_bar(view, cell), why);
 }
 
 std::string why_light(const Cell& cell) {
@@ -127,7 +125,7 @@ void write_verdict(Out& out, const View& view) {
   }
   if (view.strained > 0) {
     out.print("<p class=\"alert\">{}{} only by swapping.</p>\n", mark(Outcome::strained),
-              counted(view.strained, "way ends", "ways end"));
+              counted(view.strained, "way finishes", "ways finish"));
   }
   out.raw("<dl class=\"ways\">\n");
   if (view.best) {

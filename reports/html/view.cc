@@ -29,8 +29,8 @@ std::vector<std::string> labels_of(const Record& record) {
   return labels;
 }
 
-int tenths(Bytes bytes, Bytes scale) {
-  return static_cast<int>(std::min(1.0, static_cast<double>(bytes) / static_cast<double>(scale)) * 1000 + 0.5);
+double percent(Bytes bytes, Bytes scale) {
+  return std::min(100.0, static_cast<double>(bytes) / static_cast<double>(scale) * 100);
 }
 
 }  // namespace
@@ -137,7 +137,8 @@ Markup mark(Outcome what) {
 Markup verdict_word(std::string_view verdict) {
   const char* names[] = {"ok", "warn", "no", "none"};
   const Outcome what = outcome(verdict);
-  return markup(R"(<span class="word {}">{}{}</span>)", names[static_cast<int>(what)], mark(what),
+  return markup(R"(<span class="word {}{}">{}{}</span>)", names[static_cast<int>(what)],
+                verdict.empty() || is_verdict(verdict) ? "" : " unknown", mark(what),
                 verdict.empty() ? std::string_view("not run") : verdict);
 }
 
@@ -146,24 +147,29 @@ Markup bytes_or_dash(const Figure& bytes) {
   return markup("{}", human(*bytes));
 }
 
+std::string bar_part(std::string_view fill, double from, double to) {
+  if (to - from < 0.005) return {};
+  const bool thin = fill == "f-file";  // what may be taken back is slighter than what may not
+  return fmt::format(R"(<rect class="{}" x="{:.2f}%" width="{:.2f}%" y="{}" height="{}"/>)", fill, from, to - from,
+                     thin ? 4 : 2, thin ? 4 : 8);
+}
+
+Markup bar(std::string_view parts) {
+  return {fmt::format(R"(<svg class="bar" width="100%" height="12" aria-hidden="true">{}</svg>)", parts)};
+}
+
 Markup need_bar(const View& view, const Cell& cell) {
   const Figure need = expected_need(cell);
   if (!need) return {};
-  const int solid = tenths(cell.need_bytes.value_or(0), view.scale);
-  const int whole = tenths(*need, view.scale);
-  const int cache = tenths(*need + cell.reclaimable_bytes.value_or(0), view.scale);
-  std::string html = R"(<svg class="bar" viewBox="0 0 1000 12" preserveAspectRatio="none" aria-hidden="true">)";
-  if (cache > whole)
-    html += fmt::format(R"(<path class="f-file" d="M{} 2h{}v8h-{}z"/>)", whole, cache - whole, cache - whole);
-  const char* fill = ended_early(cell) ? "f-no" : "f-need";
-  if (solid > 0) html += fmt::format(R"(<path class="{}" d="M0 2h{}v8h-{}z"/>)", fill, solid, solid);
-  if (whole > solid) {  // what it would have needed had it not ended
-    html += fmt::format(R"(<path class="f-hatch" d="M{} 2h{}v8h-{}z"/>)", solid, whole - solid, whole - solid);
-  }
+  const double seen = percent(cell.need_bytes.value_or(0), view.scale), whole = percent(*need, view.scale);
+  std::string parts = bar_part("f-file", whole, percent(*need + cell.reclaimable_bytes.value_or(0), view.scale));
+  parts += bar_part(ended_early(cell) ? "f-no" : "f-need", 0, seen);
+  parts += bar_part("f-hatch", seen, whole);  // what it would have needed had it not ended
   const Figure limit = view.limit_of(cell);
-  if (limit && *limit <= view.scale)
-    html += fmt::format(R"(<path class="l-limit" d="M{} 0v12"/>)", tenths(*limit, view.scale));
-  return {html + "</svg>"};
+  if (limit && *limit <= view.scale) {
+    parts += fmt::format(R"(<line class="l-limit" x1="{0:.2f}%" x2="{0:.2f}%" y2="12"/>)", percent(*limit, view.scale));
+  }
+  return bar(parts);
 }
 
 std::string counted(size_t count, std::string_view singular, std::string_view plural) {

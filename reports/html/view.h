@@ -49,6 +49,9 @@ Markup mark(Outcome outcome);
 Markup verdict_word(std::string_view verdict);
 // "-" stands for what is not known; said aloud as such.
 Markup bytes_or_dash(const Figure& bytes);
+// A bar as wide as its column, from parts between 0 and 100 percent.
+std::string bar_part(std::string_view fill, double from, double to);
+Markup bar(std::string_view parts);
 // The need against the limit as a bar; decorative, the figures stand beside it.
 Markup need_bar(const View& view, const Cell& cell);
 // "1 way", "3 ways".

@@ -45,11 +45,11 @@ Timeline timeline_of(const Shape& shape, double target, uint64_t end_ns, double 
     const double load_begin = lazy ? .32 : .02, load_end = lazy ? .93 : .62;
     double at = smooth((x - load_begin) / (load_end - load_begin));
     double staging = 0, weights = at;
-    if (shape.weights_last && shape.staging > .5) {
+    if (shape.weights_last && !(target == 1 && std::string(shape.strategy) == "convert-after")) {
       staging = smooth(at * 2);
       weights = smooth(at * 2 - 1);
       if (x > load_end) staging = 0;
-    } else if (shape.staging > 0 && at > 0 && at < 1) {
+    } else if (shape.staging > 0 && shape.staging < .5 && target < 1 && at > 0 && at < 1) {
       staging = std::fmod(at * chunks, 1.0);
     }
     weights = std::floor(weights * chunks) / chunks;
