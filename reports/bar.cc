@@ -44,9 +44,8 @@ std::string draw(const Bar& bar) {
     line += glyphs.need;
     ++need;
   }
-  const double with_cache =
-      std::min<double>(end, (static_cast<double>(bar.need) + static_cast<double>(bar.cache)) * scale);
-  const unsigned cache = static_cast<unsigned>(std::lround(with_cache));
+  const double both = static_cast<double>(bar.need) + static_cast<double>(bar.cache);
+  const unsigned cache = bar.cache == 0 ? 0 : static_cast<unsigned>(std::lround(std::min<double>(end, both * scale)));
   if (cache > need) repeat(line, glyphs.cache, cache - need);
   repeat(line, glyphs.room, end - std::max(need, std::min(cache, end)));
   if (bar.limit) {

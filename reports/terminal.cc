@@ -175,7 +175,8 @@ class Table {
   std::string bar_heading() const {
     const std::string what = limits_differ_ ? "LIMIT" : limit_ ? human(*limit_) : "LARGEST";
     const std::string full = (limits_differ_ || limit_ ? "AGAINST " : "AGAINST THE ") + what;
-    return full.size() <= bar_columns_ ? full : "OF " + what;
+    if (full.size() <= bar_columns_) return full;
+    return what.size() + 3 <= bar_columns_ ? "OF " + what : what;
   }
 
   void put(std::string& out, const Column& column, const std::string& text) const {
@@ -265,7 +266,7 @@ std::string warnings_block(const Record& record, const TerminalStyle& style) {
   const std::vector<std::string> all = warnings(record, style.verbosity > 0);
   if (all.empty()) return "";
   if (all.size() == 1) return "\n" + paragraph(safe(style, "1 warning: " + all[0]), style.columns, "", "   ");
-  std::string out = fmt::format("\n{} warnings:\n", all.size());
+  std::string out = "\n" + paragraph(fmt::format("{} warnings:", all.size()), style.columns, "", "");
   for (const std::string& one : all) out += paragraph(safe(style, one), style.columns, " - ", "   ");
   return out;
 }
@@ -282,7 +283,8 @@ std::string findings_block(const Record& record, const TerminalStyle& style) {
     out += paragraph(safe(style, saves + finding.title + "."), style.columns, " - ", "   ");
     if (all || finding.severity == "high") out += paragraph(safe(style, finding.remedy), style.columns, "   ", "   ");
   }
-  return out.empty() ? "" : "\nWhat to change, most saved first:\n" + out;
+  if (out.empty()) return "";
+  return "\n" + paragraph("What to change, most saved first:", style.columns, "", "") + out;
 }
 
 std::string verdict_block(const Record& record, const TerminalStyle& style) {

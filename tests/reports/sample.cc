@@ -143,7 +143,8 @@ Cell killed_cell(const char* strategy, const char* dtype, Bytes predicted, Bytes
   cell.strategy = strategy;
   cell.dtype = dtype;
   cell.limit_bytes = 8 * kGiB;
-  cell.predicted = Prediction{predicted, 0, predicted / 2, predicted / 2, 0};
+  const Bytes staging = cell.strategy == "eager" ? 0 : predicted / 2;
+  cell.predicted = Prediction{predicted, 0, predicted - staging, staging, 0};
   for (int i = 1; i <= 3; ++i) cell.trials.push_back(killed(i, reached));
   aggregate(cell, machine().error_bytes);
   return cell;

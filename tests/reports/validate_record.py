@@ -38,6 +38,8 @@ def main(arguments):
     for path in arguments[1:]:
         for error in validator.iter_errors(load(path)):
             faults += 1
+            while error.context:  # of an either-or: the alternative that came furthest
+                error = max(error.context, key=lambda inner: len(inner.absolute_path))
             print(f"{path}: {error.json_path}: {error.message[:300]}", file=sys.stderr)
     sys.exit(1 if faults else 0)
 

@@ -1,0 +1,302 @@
+#include "reports/terminal.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "reports/aggregate.h"
+#include "reports/bar.h"
+#include "reports/findings/findings.h"
+#include "reports/paragraph.h"
+#include "reports/printable.h"
+#include "reports/verdict.h"
+#include "reports/warnings.h"
+#include "tests/reports/sample.h"
+#include "tests/support/catch.h"
+
+using namespace weighbridge::reports;
+using sample::kGiB;
+using sample::kMiB;
+
+namespace {
+
+const Bytes kStored = sample::checkpoint().bytes;
+
+// Four ways of report-like figures, one of each fate.
+Record four_ways() {
+  Record record = sample::record();
+  record.settings.interrupted = false;
+  record.cells.pop_back();
+  record.cells[0].options.clear();
+  return record;
+}
+
+Record plan() {
+  Record record = sample::record();
+  record.settings.interrupted = false;
+  record.findings.clear();
+  for (Cell& cell : record.cells) {
+    Cell planned;
+    planned.strategy = cell.strategy;
+    planned.dtype = cell.dtype;
+    planned.limit_bytes = cell.limit_bytes;
+    planned.predicted = cell.predicted;
+    cell = planned;
+    aggregate(cell, 0);
+  }
+  record.cells.back().predicted.reset();
+  return record;
+}
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) all.push_back(line);
+  return all;
+}
+
+// "25.1 GiB:": a figure and its unit, which stay together.
+bool is_figure(const std::string& text) {
+  const size_t space = text.find(' ');
+  return text[0] >= '0' && text[0] <= '9' && text.find(' ', space + 1) == std::string::npos;
+}
+
+std::string bar(Bytes need, Bytes cache, Figure limit, unsigned columns = 20, bool utf8 = false) {
+  return draw({need, cache, limit, 100, columns, utf8});
+}
+
+}  // namespace
+
+TEST_CASE("the table at 80 columns, word for word") {
+  CHECK(render_terminal(four_ways(), {}) ==
+        R"golden(STRATEGY    DTYPE        NEED    +CACHE  PREDICTED  AGAINST 8.00 GiB         CPU
+stream      int8     6.28 GiB  1.00 MiB   6.28 GiB  [##########---|  ] ok  9.4 s
+mmap        native   1.00 MiB  12.5 GiB    700 KiB  [#++++++++++++|  ] ok  9.4 s
+eager       f32     >8.00 GiB       0 B   25.1 GiB  [#############|##] x       -
+   oom-killed: killed by the container's limit at 41.2 s, phase load (oom_kill
+     1)
+state-dict  native  >8.00 GiB       0 B   25.1 GiB  [#############|##] x       -
+   oom-killed: killed by the container's limit at 41.2 s, phase load (oom_kill
+     1)
+
+What to change, most saved first:
+ - saves 25.1 GiB: Two full copies exist at once while state-dict/native loads:
+   it would need 25.1 GiB, mmap/native needs 1.00 MiB.
+   Load as mmap/native does. Let the file's tensors become the model's. In
+   PyTorch: build the model under torch.device("meta"), then torch.load(path,
+   mmap=True) and model.load_state_dict(state, assign=True). In Transformers:
+   from_pretrained(..., low_cpu_mem_usage=True), with a safetensors checkpoint,
+   which is read tensor by tensor.
+ - saves 12.6 GiB: The checkpoint stores 16-bit numbers; as f32 its 12.6 GiB
+   become 25.1 GiB.
+   Keep the dtype it is stored in: from_pretrained(..., dtype="auto") in
+   Transformers (torch_dtype="auto" in older releases, whose default is f32); in
+   PyTorch build the model under torch.set_default_dtype(torch.bfloat16) or
+   torch.float16. The values are the same: f32 adds no precision that the file
+   does not have.
+
+fits: 2 of 4 ways.  Best: mmap native, needs 1.00 MiB of 8.00 GiB.
+Heaviest: eager f32, would need 25.1 GiB: 16-bit numbers are loaded as f32,
+   twice the bytes.
+  try   weighbridge fit models/llama-7b.safetensors --strategy mmap --dtype native
+)golden");
+}
+
+TEST_CASE("a plan at 80 columns, word for word") {
+  CHECK(render_plan(plan(), {}) == R"golden(STRATEGY    DTYPE       NEED    +CACHE  AGAINST 8.00 GiB
+stream      int8    6.28 GiB  4.00 MiB  [#######################------|     ] ok
+mmap        native       0 B  12.6 GiB  [+++++++++++++++++++++++++++++|     ] ok
+eager       f32     25.1 GiB       0 B  [#############################|#####] x
+state-dict  native  25.1 GiB       0 B  [#############################|#####] x
+lazy        native         -         -                                        ?
+
+NEED is predicted, without the floor: what a process needs that has loaded
+   nothing.
+
+should fit: 2 of 5 ways.  Best: mmap native, would need 0 B of 8.00 GiB.
+Heaviest: eager f32, would need 25.1 GiB: 25.1 GiB of it are the weights.
+  try   weighbridge run models/llama-7b.safetensors --strategy mmap --dtype native --limit 8GiB
+)golden");
+}
+
+TEST_CASE("the verdict in one line") {
+  TerminalStyle quiet;
+  quiet.verbosity = -1;
+  CHECK(render_terminal(four_ways(), quiet) == "fits: 2 of 4 ways.  Best: mmap native, needs 1.00 MiB of 8.00 GiB.\n");
+  CHECK(render_verdict(sample::record(), {}) ==
+        "fits: 2 of 5 ways (1 not run).  Best: mmap native, needs 1.00 MiB of 8.00 GiB.\n");
+  CHECK(render_verdict(plan(), {}) == "should fit: 2 of 5 ways.  Best: mmap native, would need 0 B of 8.00 GiB.\n");
+  CHECK(render_verdict(Record{}, {}) == "nothing was weighed.\n");
+
+  Record record = four_ways();
+  record.cells.erase(record.cells.begin(), record.cells.begin() + 2);
+  CHECK(render_verdict(record, {}) == "fits: none of 2 ways.  Lightest: eager f32, would need 25.1 GiB of 8.00 GiB.\n");
+  record.cells.pop_back();
+  CHECK(render_verdict(record, {}) == "does not fit: eager f32, would need 25.1 GiB of 8.00 GiB.\n");
+  record.cells[0].predicted.reset();
+  CHECK(render_verdict(record, {}) == "does not fit: eager f32, needs more than 8.00 GiB of 8.00 GiB.\n");
+  record.cells[0] = four_ways().cells[1];
+  CHECK(render_verdict(record, {}) == "fits: mmap native, needs 1.00 MiB of 8.00 GiB.\n");
+  record.cells[0].limit_bytes = std::nullopt;
+  record.machine.limits.clear();
+  CHECK(render_verdict(record, {}) == "fits: mmap native, needs 1.00 MiB.\n");
+  record.cells.push_back(four_ways().cells[0]);
+  CHECK(render_verdict(record, {}) == "fits: all 2 ways.  Best: mmap native, needs 1.00 MiB.\n");
+}
+
+TEST_CASE("the plain form: a header, then a line of as many fields for each cell") {
+  const auto all = lines(render_plain(sample::record()));
+  REQUIRE(all.size() == 6);
+  const auto fields = [](const std::string& line) { return std::count(line.begin(), line.end(), '\t') + 1; };
+  for (const std::string& line : all) CHECK(fields(line) == 20);
+  CHECK_THAT(all[0], ContainsSubstring("strategy\toptions\tdtype\tlimit_bytes\tcache\tverdict\tneed_bytes\t"));
+  CHECK_THAT(all[1], ContainsSubstring("stream\tchunk=1MiB\tint8\t8589934592\twarm\tfits\t6742609920\t262144\t"));
+  CHECK_THAT(all[3], ContainsSubstring("\t-\t-\t-\t-\tkilled by the container's limit"));
+  CHECK_THAT(all[5], ContainsSubstring("lazy\t-\tnative\t8589934592\twarm\tnot-run\t-\t-\t"));
+}
+
+TEST_CASE("no line is wider than the terminal unless one word is, and no word is broken") {
+  TerminalStyle style;
+  style.verbosity = 1;
+  Record record = sample::record();
+  const std::string everything = render_terminal(record, {400, false, false, 1});
+  for (unsigned columns : {10u, 24u, 30u, 39u, 40u, 45u, 50u, 59u, 60u, 66u, 70u, 79u, 80u, 100u, 200u}) {
+    style.columns = columns;
+    for (const std::string& text : {render_terminal(record, style), render_plan(plan(), style)}) {
+      for (const std::string& line : lines(text)) {
+        const bool command = line.starts_with("  try   ");  // to be copied whole
+        const size_t word = line.find_first_not_of(" -");
+        const size_t space = line.find(' ', word);
+        const bool one_word = word == std::string::npos || space == std::string::npos || is_figure(line.substr(word));
+        INFO(columns << ": " << line);
+        CHECK((columns_of(line) <= columns || command || one_word));
+      }
+    }
+    std::istringstream words(render_terminal(record, style));
+    for (std::string word; words >> word;) {
+      if (word.back() == ':') word.pop_back();
+      if (word.find_first_of("[]") == std::string::npos && word != "OF" && word != "LIMIT") {
+        INFO(columns << ": " << word);
+        CHECK((everything.find(word) != std::string::npos));
+      }
+    }
+  }
+}
+
+TEST_CASE("a figure stays with its unit, a long word stays whole") {
+  CHECK(paragraph("it needs 6.71 GiB now", 13, "", "  ") == "it needs\n  6.71 GiB\n  now\n");
+  CHECK(paragraph("a torch.set_default_dtype b", 10, " - ", "   ") == " - a\n   torch.set_default_dtype\n   b\n");
+  CHECK(paragraph("one.  Two", 80, "", "") == "one.  Two\n");
+  CHECK(paragraph("", 80, "x", "") == "x\n");
+}
+
+TEST_CASE("colour doubles the marks and changes no word") {
+  const std::string plain = render_terminal(four_ways(), {});
+  std::string coloured = render_terminal(four_ways(), {80, true, false, 0});
+  CHECK_THAT(coloured, ContainsSubstring("\x1b[32m") && ContainsSubstring("\x1b[31m"));
+  for (size_t at; (at = coloured.find('\x1b')) != std::string::npos;) {
+    coloured.erase(at, coloured.find('m', at) - at + 1);
+  }
+  CHECK(coloured == plain);
+}
+
+TEST_CASE("bars: the limit stands still, what passes it is seen, and nothing is drawn as nothing") {
+  CHECK(bar(0, 0, 100) == "[---------------|  ]");
+  CHECK(bar(1, 0, 100) == "[#--------------|  ]");
+  CHECK(bar(50, 20, 100) == "[########+++----|  ]");
+  CHECK(bar(50, 5000, 100) == "[########+++++++|  ]");
+  CHECK(bar(99, 0, 100) == "[##############-|  ]");
+  CHECK(bar(100, 0, 100) == "[###############|  ]");
+  CHECK(bar(101, 0, 100) == "[###############|# ]");
+  CHECK(bar(100000, 7, 100) == "[###############|##]");
+  CHECK(bar(~Bytes{0}, ~Bytes{0}, 1) == "[###############|##]");
+  CHECK(bar(50, 0, std::nullopt) == "[#########---------]");
+  CHECK(bar(0, 0, 0) == "[---------------|  ]");
+  CHECK(bar(50, 20, 100, 20, true) == "[███████▌▒▒▒····┃  ]");
+  CHECK(bar(1, 0, 100, 20, true) == "[▏··············┃  ]");
+  for (Bytes need = 0; need < 130; ++need) {
+    for (unsigned columns : {8u, 9u, 12u, 33u}) {
+      CHECK(columns_of(bar(need, need / 3, 100, columns)) == columns);
+      CHECK(columns_of(bar(need, need / 3, 100, columns, true)) == columns);
+      CHECK(columns_of(bar(need, need / 3, std::nullopt, columns, true)) == columns);
+    }
+  }
+}
+
+TEST_CASE("names from a checkpoint cannot steer the terminal") {
+  Record record = four_ways();
+  for (Cell& cell : record.cells) {
+    cell.strategy = "\x1b[2Jstream\n";
+    cell.dtype =
+        "f\xE2\x80\xAE"
+        "16";
+    cell.reason = "bell \a";
+    cell.unavailable["x\r"] = "\x1b]0;title\a";
+  }
+  record.checkpoint.path = "evil\x1b[31m.safetensors";
+  record.machine.error_source = "\x9b";
+  record.machine.error_bytes = kGiB;
+  record.findings = find(record);
+  for (const bool utf8 : {false, true}) {
+    for (const std::string& text :
+         {render_terminal(record, {80, false, utf8, 1}), render_plan(record, {80, false, utf8, 1}),
+          render_verdict(record, {80, false, utf8, 0}), render_plain(record)}) {
+      for (const unsigned char c : text) CHECK((c >= 0x20 || c == '\n' || c == '\t'));
+      CHECK(text.find("\xE2\x80\xAE") == std::string::npos);
+      CHECK(text.find("  try ") == std::string::npos);  // a path that cannot be shown cannot be pasted
+    }
+  }
+}
+
+TEST_CASE("paths that a shell would take apart are quoted") {
+  Record record = four_ways();
+  record.checkpoint.path = "my model's.safetensors";
+  CHECK_THAT(render_terminal(record, {}),
+             ContainsSubstring("weighbridge fit 'my model'\\''s.safetensors' --strategy mmap"));
+  record.checkpoint.path = "-rf";
+  CHECK_THAT(render_terminal(record, {}), ContainsSubstring("weighbridge fit ./-rf --strategy"));
+}
+
+TEST_CASE("limits and cache states get columns of their own where they differ") {
+  Record record = four_ways();
+  record.cells[0].limit_bytes = std::nullopt;
+  record.cells[1].cache = "cold";
+  record.cells[2].limit_bytes = 4 * kGiB;
+  const auto all = lines(render_terminal(record, {120, false, false, 0}));
+  CHECK_THAT(all[0], ContainsSubstring("DTYPE   START     LIMIT       NEED") && ContainsSubstring("AGAINST LIMIT"));
+  CHECK_THAT(all[1], ContainsSubstring("int8    warm   8.00 GiB"));  // the machine's bound
+  CHECK_THAT(all[2], ContainsSubstring("native  cold   8.00 GiB"));
+  CHECK_THAT(all[3], ContainsSubstring("f32     warm   4.00 GiB"));
+}
+
+TEST_CASE("warnings: unsteady times and needs, a cache that was not cold, counters that lag, an interruption") {
+  CHECK(warnings(four_ways()).empty());
+
+  Record record = four_ways();
+  for (Phase& phase : record.cells[1].trials[2].phases) phase.cpu_ns = phase.cpu_ns / 2 * 3;
+  CHECK(warnings(record) ==
+        std::vector<std::string>{
+            "times here vary by 50 % (mmap native): compare them within this run only; memory does not "
+            "vary."});
+  record = four_ways();
+  record.cells[0].trials[1].phases[1].need_peak_bytes += kGiB;
+  CHECK_THAT(warnings(record).at(0), ContainsSubstring("the need varies between trials of stream int8 (1.00 GiB)"));
+
+  record = four_ways();
+  record.cells[1].cache = "cold";
+  CHECK_THAT(warnings(record).at(0),
+             ContainsSubstring("12.6 GiB of the checkpoint was still cached before cold trials"));
+  record.cells[1].trials.clear();
+  CHECK(warnings(record).empty());
+
+  record.machine.error_bytes = 32 * kMiB;
+  CHECK_THAT(warnings(record).at(0), ContainsSubstring("may lag by 32.0 MiB (Linux before 6.2: 64 pages a thread)"));
+
+  record = four_ways();
+  record.cells[1].peak_rss_bytes = std::nullopt;
+  record.cells[1].unavailable["peak_rss_bytes"] = "clear_refs: Permission denied";
+  CHECK(warnings(record) == std::vector<std::string>{"not known: peak_rss_bytes (clear_refs: Permission denied)."});
+
+  CHECK_THAT(
+      warnings(sample::record()).at(0),
+      ContainsSubstring("not measured: 1 of 5 ways. Go on with: weighbridge run") && ContainsSubstring("--resume"));
+}
