@@ -65,7 +65,7 @@ void write_matrix(Out& out, const View& view) {
   const Limit* limit = view.record.limit();
   out.print(
       "<section id=\"matrix\" aria-labelledby=\"h-matrix\">\n<h2 id=\"h-matrix\">All ways at a glance</h2>\n"
-      "<p class=\"lead\">The need of each strategy and dtype; the darker, the {}. Follow a cell to its "
+      "<p class=\"lead\">The need of each strategy and dtype; the stronger the colour, the {}. Follow a cell to its "
       "timeline.</p>\n<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-matrix\" tabindex=\"0\">\n"
       "<table class=\"matrix\"><thead><tr><th scope=\"col\">strategy</th>",
       limit ? "more of the limit it takes" : "closer to the heaviest");

@@ -26,7 +26,7 @@ void write_pair(Out& out, const View& view, const Pair& pair, Bytes scale) {
       "<svg aria-hidden=\"true\" width=\"100%\" height=\"16\"><line class=\"rail\" x2=\"100%\" y1=\"8\" y2=\"8\"/>"
       "<line class=\"gap\" x1=\"{:.2f}%\" x2=\"{:.2f}%\" y1=\"8\" y2=\"8\"/><circle class=\"was\" cx=\"{:.2f}%\" "
       "cy=\"8\" r=\"5\"/><circle class=\"is\" cx=\"{:.2f}%\" cy=\"8\" r=\"3\"/></svg></td>",
-      pair.index, view.labels[pair.index], human(pair.predicted), human(pair.measured), a, b, a, b);
+      pair.index, label(view, pair.index), human(pair.predicted), human(pair.measured), a, b, a, b);
   out.print("<td>{}</td><td>{}</td><td>", human_difference(pair.measured, pair.predicted),
             human_percent(pair.measured, pair.predicted));
   if (apart(pair)) out.print("<span class=\"word warn\">{}apart</span>", mark(Outcome::strained));

@@ -37,7 +37,7 @@ void write_row(Out& out, const View& view, size_t index) {
   const Cell& cell = view.cell(index);
   const bool fails = outcome(cell.verdict) == Outcome::fails;
   out.print("<tr{}><th scope=\"row\"><a class=\"name\" href=\"#cell-{}\">{}</a></th>",
-            Markup{fails ? " class=\"no\"" : ""}, index, view.labels[index]);
+            Markup{fails ? " class=\"no\"" : ""}, index, label(view, index));
   out.print("<td class=\"n\"{}><span>{}<b>{}</b>",
             Markup{cell.need_bytes ? fmt::format(" data-v=\"{}\"", *cell.need_bytes) : ""},
             fails && cell.need_bytes ? "\u2265 " : "", bytes_or_dash(cell.need_bytes));
@@ -68,8 +68,8 @@ void write_table(Out& out, const View& view) {
       "reclaimable, on top</span>");
   if (view.failing > 0) {
     out.raw(
-        "<span><i class=\"f-no\"></i>does not fit, as far as it came</span><span><i class=\"f-hatch\"></i>and was "
-        "going to</span>");
+        "<span><i class=\"f-no\"></i>does not fit: need until it ended</span><span><i class=\"f-hatch\"></i>predicted "
+        "rest</span>");
   }
   const Limit* limit = view.record.limit();
   if (limit && view.limit_on_scale) {

@@ -34,7 +34,7 @@ std::string why_empty(const View& view, const Cell& cell, const Trial* trial) {
     if (found != reasons->end()) return "No timeline: " + found->second;
   }
   if (view.record.settings.sample_interval_ns == 0) {
-    return "No timeline: the sampler was off. The peaks beside are exact without it.";
+    return "No timeline: the sampler was off. The peaks are exact without it.";
   }
   return "No timeline: the trial ended before the first sample.";
 }

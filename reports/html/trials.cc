@@ -37,7 +37,7 @@ void write_summary(Out& out, const View& view, size_t index) {
     if (const uint64_t ns = trial_cpu_ns(trial)) cpu.add(ns);
   }
   out.print("<tr><th scope=\"row\"><a class=\"name\" href=\"#cell-{}\">{}</a></th><td class=\"marks\">", index,
-            view.labels[index]);
+            label(view, index));
   for (const Trial& trial : cell.trials) out.raw(mark(outcome(trial.verdict)));
   out.print("<span class=\"sr\">{}</span></td>", counted(cell.trials.size(), "trial", "trials"));
   if (need.least <= need.most) {

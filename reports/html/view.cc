@@ -128,6 +128,13 @@ uint64_t trial_cpu_ns(const Trial& trial) {
   return sum;
 }
 
+Markup label(const View& view, size_t index) {
+  std::string html = escape(view.labels[index]);
+  const size_t slash = html.rfind('/');
+  if (slash != std::string::npos) html.insert(slash + 1, "<wbr>");
+  return {html};
+}
+
 Markup mark(Outcome what) {
   const char* names[] = {"ok", "warn", "no", "none"};
   const char* name = names[static_cast<int>(what)];

@@ -44,6 +44,9 @@ Figure trial_need(const Trial& trial);
 uint64_t trial_wall_ns(const Trial& trial);
 uint64_t trial_cpu_ns(const Trial& trial);
 
+// A cell's label that may break behind its strategy.
+Markup label(const View& view, size_t index);
+
 // Mark and word: never colour alone.
 Markup mark(Outcome outcome);
 Markup verdict_word(std::string_view verdict);
