@@ -43,6 +43,17 @@ HWY_INLINE hn::Vec<D> LoadBytes(D d, const uint8_t* source) {
   return hn::BitCast(d, hn::LoadU(hn::Repartition<uint8_t, D>(), source));
 }
 
+// The same, held in a register. GCC otherwise folds the load into each of its uses, and four loads that straddle a
+// cache line each, as most unaligned ones do, cost a third of the speed at which f32 from memory becomes bf16.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadBytesOnce(D d, const uint8_t* source) {
+  auto value = LoadBytes(d, source);
+#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
+  asm("" : "+v"(value.raw));
+#endif
+  return value;
+}
+
 // `bits` where the lane's magnitude (its bits without the sign) is no NaN, else with the quiet bit set.
 template <class DI>
 HWY_INLINE hn::Vec<DI> QuietNan(DI d, hn::Vec<DI> bits, hn::Vec<DI> magnitude) {
@@ -87,7 +98,7 @@ HWY_INLINE hn::Vec<F32> Widen(F32 d, hn::Vec<hn::RebindToSigned<F32>> bits) {
 
 struct FromF32 {
   static constexpr size_t kBytes = 4;
-  static HWY_INLINE hn::Vec<F32> Load(F32 d, const uint8_t* source) { return LoadBytes(d, source); }
+  static HWY_INLINE hn::Vec<F32> Load(F32 d, const uint8_t* source) { return LoadBytesOnce(d, source); }
 };
 
 struct FromBf16 {
@@ -133,8 +144,8 @@ template <class Narrow>
 HWY_INLINE hn::Vec<F32> LoadF64(F32 d, const uint8_t* source, Narrow narrow) {
   const hn::Half<F32> dh;
   const hn::Rebind<double, hn::Half<F32>> d64;
-  const auto low = narrow(dh, LoadBytes(d64, source));
-  const auto high = narrow(dh, LoadBytes(d64, source + hn::Lanes(d64) * sizeof(double)));
+  const auto low = narrow(dh, LoadBytesOnce(d64, source));
+  const auto high = narrow(dh, LoadBytesOnce(d64, source + hn::Lanes(d64) * sizeof(double)));
   return hn::Combine(d, high, low);
 }
 

@@ -119,8 +119,12 @@ HWY_INLINE void Transform(const uint8_t* HWY_RESTRICT source, uint64_t count, ui
   const size_t lanes = hn::Lanes(d);
   const size_t step = lanes * From::kBytes;
   for (; count >= 4 * lanes; count -= 4 * lanes) {
-    to.StoreFour(d, From::Load(d, source), From::Load(d, source + step), From::Load(d, source + 2 * step),
-                 From::Load(d, source + 3 * step), target);
+    // Named, since arguments may be evaluated from the last: the loads then run backwards and prefetching suffers.
+    const auto v0 = From::Load(d, source);
+    const auto v1 = From::Load(d, source + step);
+    const auto v2 = From::Load(d, source + 2 * step);
+    const auto v3 = From::Load(d, source + 3 * step);
+    to.StoreFour(d, v0, v1, v2, v3, target);
     source += 4 * step;
     target += 4 * lanes * To::kBytes;
   }
