@@ -92,7 +92,7 @@ class Run : public Verb {
     } else if (plain_) {
       print(reports::render_plain(record));
     } else if (quiet_) {
-      print(reports::render_verdict(record));
+      print(reports::render_verdict(record, stdout_style(-1)));
     } else {
       print(reports::render_terminal(record, stdout_style(verbose_ ? 1 : 0)) + "report  " + report_path +
             "      record  " + record_path + "\n");

@@ -1,6 +1,7 @@
 #include "harness/run/timeline.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weighbridge {
 namespace {
@@ -8,10 +9,10 @@ namespace {
 uint32_t kib(uint64_t bytes) { return static_cast<uint32_t>(std::min<uint64_t>(bytes / 1024, UINT32_MAX)); }
 
 // Appends to `out` the samples of [first, last) with the largest total and the largest need, in time order.
-template <typename Iterator>
-void append_peaks(Iterator first, Iterator last, std::vector<Sample>& out) {
-  auto by_total = std::max_element(first, last, [](const Sample& a, const Sample& b) { return a.total_kib() < b.total_kib(); });
-  auto by_need = std::max_element(first, last, [](const Sample& a, const Sample& b) { return a.need_kib() < b.need_kib(); });
+template <typename Iterator, typename Out>
+void append_peaks(Iterator first, Iterator last, Out& out) {
+  auto by_total = std::max_element(first, last, [](const auto& a, const auto& b) { return a.sample.total_kib() < b.sample.total_kib(); });
+  auto by_need = std::max_element(first, last, [](const auto& a, const auto& b) { return a.sample.need_kib() < b.sample.need_kib(); });
   if (by_need < by_total) std::swap(by_need, by_total);
   out.push_back(*by_total);
   if (by_need != by_total) out.push_back(*by_need);
@@ -27,37 +28,33 @@ Sample make_sample(uint64_t t_ns, const Status& status, uint64_t weights, uint64
 TimelineStore::TimelineStore(size_t capacity) : capacity_(std::max<size_t>(capacity, 8)) { kept_.reserve(capacity_); }
 
 void TimelineStore::add(const Sample& sample) {
-  ++taken_;
-  if (group_ == 1) {
-    keep(sample);
-    return;
-  }
-  pending_.push_back(sample);
-  if (pending_.size() < group_) return;
-  std::vector<Sample> peaks;
-  append_peaks(pending_.begin(), pending_.end(), peaks);
+  pending_.push_back({taken_++, sample});
+  if (taken_ % group_ != 0) return;
+  append_peaks(pending_.begin(), pending_.end(), kept_);
   pending_.clear();
-  for (const Sample& peak : peaks) keep(peak);
+  if (kept_.size() + 2 > capacity_) regroup();
 }
 
-void TimelineStore::keep(const Sample& sample) {
-  if (kept_.size() == capacity_) {
-    std::vector<Sample> merged;
+void TimelineStore::regroup() {
+  while (kept_.size() > capacity_ / 2) {
+    group_ *= 2;
+    std::vector<Kept> merged;
     merged.reserve(capacity_);
-    for (size_t at = 0; at < kept_.size(); at += 4) {
-      const auto first = kept_.begin() + static_cast<ptrdiff_t>(at);
-      append_peaks(first, first + static_cast<ptrdiff_t>(std::min<size_t>(4, kept_.size() - at)), merged);
+    for (auto first = kept_.begin(); first != kept_.end();) {
+      const auto last = std::find_if(first, kept_.end(),
+                                     [&](const Kept& kept) { return kept.number / group_ != first->number / group_; });
+      append_peaks(first, last, merged);
+      first = last;
     }
     kept_ = std::move(merged);
-    group_ = group_ == 1 ? 4 : group_ * 2;
   }
-  kept_.push_back(sample);
 }
 
 reports::Timeline TimelineStore::take() {
-  for (const Sample& sample : std::exchange(pending_, {})) keep(sample);
+  if (!pending_.empty()) append_peaks(pending_.begin(), pending_.end(), kept_);
+  pending_.clear();
   reports::Timeline timeline;
-  for (const Sample& sample : kept_) {
+  for (const auto& [number, sample] : kept_) {
     timeline.t_ns.push_back(sample.t_ns);
     timeline.anon_kib.push_back(sample.anon_kib);
     timeline.file_kib.push_back(sample.file_kib);

@@ -1,10 +1,9 @@
 // A timeline of bounded size.
 //
-// At 1 kHz an hour makes 3.6 million samples. When the store is full, every four neighbours give way to at most two of
-// them: the one with the largest resident set (with swap) and the one with the largest need, in their order. Both maxima
-// of the whole run therefore survive any number of merges, and the times stay true; what gets coarser is what lies between.
-// Samples are then taken at the same rate as before, but kept at the coarser one: a run of new samples is merged as it
-// comes in, so that old and new stretches have the same density.
+// At 1 kHz an hour makes 3.6 million samples. So samples are grouped, and of a group at most two are kept: the one with
+// the largest resident set (with swap) and the one with the largest need, in their order. A group is one sample at first;
+// whenever the store is full, groups double until what is kept of them fills at most half of it. Both maxima of the whole
+// run survive any number of doublings, the times stay true, and the whole run is equally dense, its beginning and its end.
 #pragma once
 
 #include <cstddef>
@@ -33,12 +32,16 @@ class TimelineStore {
   reports::Timeline take();  // leaves it empty
 
  private:
-  void keep(const Sample& sample);
+  struct Kept {
+    uint64_t number;  // of the sample, in the order they came
+    Sample sample;
+  };
+  void regroup();
 
   size_t capacity_;
-  std::vector<Sample> kept_;
-  std::vector<Sample> pending_;  // up to group_ samples that are about to become at most two
-  size_t group_ = 1;             // samples that come in for every two (one, at first) that are kept
+  uint64_t group_ = 1;         // samples of a group
+  std::vector<Kept> kept_;     // of whole groups, at most two a group
+  std::vector<Kept> pending_;  // of the group that is being filled
   uint64_t taken_ = 0;
 };
 

@@ -1,0 +1,43 @@
+#include "strategies/executor.h"
+
+#include "strategies/error.h"
+#include "tests/strategies/plans/counting_memory.h"
+#include "tests/strategies/plans/made_checkpoint.h"
+#include "tests/support/catch.h"
+
+namespace weighbridge::test {
+namespace {
+
+TEST_CASE("what a plan holds goes back when it throws") {
+  const Scratch scratch;
+  const Checkpoint checkpoint = make_checkpoint(scratch, 1);
+  const Options options;
+  const Request request(checkpoint, Target{}, 1, options);
+  CountingMemory memory;
+  Observer observer;
+  CHECK_THROWS_AS(
+      [&] {
+        Executor executor(request, memory, observer);
+        executor.allocate(Purpose::weights, 100'000);
+        executor.map(0);
+        executor.opaque([](Memory&) { throw Error(ErrorKind::refused, "no more"); });
+      }(),
+      Error);
+  CHECK(memory.held() == 0);
+  CHECK(memory.mappings() == 0);
+}
+
+TEST_CASE("a file that changed since it was opened is refused, not read") {
+  const Scratch scratch;
+  const Checkpoint checkpoint = make_checkpoint(scratch, 2);
+  write_file(checkpoint.files[0].path, "short");
+  const Options options;
+  const Request request(checkpoint, Target{}, 1, options);
+  CountingMemory memory;
+  Observer observer;
+  Executor executor(request, memory, observer);
+  CHECK_THROWS_WITH(executor.map(0), ContainsSubstring("as when it was opened first"));
+}
+
+}  // namespace
+}  // namespace weighbridge::test

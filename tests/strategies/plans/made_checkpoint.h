@@ -1,0 +1,13 @@
+// A checkpoint drawn from a seed, in files that hold nothing but its tensors' bytes.
+#pragma once
+
+#include "strategies/checkpoint/checkpoint.h"
+#include "tests/support/program.h"
+
+namespace weighbridge::test {
+
+// 1 to 40 tensors of mixed dtypes (scalars, empty ones, integers and packed types among them) over 1 to 3 files, at odd
+// offsets. The values are finite.
+Checkpoint make_checkpoint(const Scratch& scratch, uint64_t seed);
+
+}  // namespace weighbridge::test

@@ -1,0 +1,72 @@
+#include "strategies/predictor.h"
+
+#include "tests/support/catch.h"
+
+namespace weighbridge::test {
+namespace {
+
+// A strategy of whatever steps a test wants.
+class Made : public Strategy {
+ public:
+  explicit Made(std::function<void(Steps&)> steps) : steps_(std::move(steps)) {}
+  std::string_view name() const override { return "made"; }
+  std::string_view mechanism() const override { return "a test's own steps"; }
+  std::string_view cost() const override { return "as written"; }
+  void plan(const Request&, Steps& steps) const override { steps_(steps); }
+
+ private:
+  std::function<void(Steps&)> steps_;
+};
+
+const Checkpoint& checkpoint() {
+  static const Checkpoint one = [] {
+    Checkpoint made;
+    made.files.push_back({"none", 1 << 20});
+    made.tensors.push_back({"w", Dtype::u8, {10'000}, {0, 100, 10'000}});
+    return made;
+  }();
+  return one;
+}
+
+std::optional<Prediction> predict_steps(std::function<void(Steps&)> steps) {
+  const Options options;
+  return predict(Made(std::move(steps)), Request(checkpoint(), Target{}, 1, options));
+}
+
+TEST_CASE("the need is the largest sum passed, rounded to pages, split at the instant of the peak") {
+  const auto prediction = predict_steps([](Steps& steps) {
+    const Place weights = steps.allocate(Purpose::weights, 1);
+    const Place staging = steps.allocate(Purpose::staging, 4097);
+    steps.free(staging);
+    steps.allocate(Purpose::weights, 4096);
+    steps.free(weights);
+    steps.allocate(Purpose::staging, 0);
+  });
+  REQUIRE(prediction);
+  CHECK(prediction->weights == 4096);
+  CHECK(prediction->staging == 8192);
+  CHECK(prediction->need == 3 * 4096 + prediction->overhead);
+}
+
+TEST_CASE("touched pages of a mapping count once, whatever the order, and leave with drop and unmap") {
+  const auto prediction = predict_steps([](Steps& steps) {
+    const Place mapping = steps.map(0);
+    steps.use(0, {mapping, 100});             // pages 0 to 2
+    steps.use(0, {mapping, 100});
+    steps.use(0, {mapping, 40'960});          // pages 10 to 12
+    steps.drop(mapping, {0, 40'960, 10'000});
+    steps.use(0, {mapping, 81'920});          // pages 20 to 22
+    steps.unmap(mapping);
+    const Place again = steps.map(0);
+    steps.use(0, {again, 0});
+  });
+  REQUIRE(prediction);
+  CHECK(prediction->reclaimable == 6 * 4096);
+}
+
+TEST_CASE("a plan with an opaque step has no prediction") {
+  CHECK_FALSE(predict_steps([](Steps& steps) { steps.opaque([](Memory&) {}); }));
+}
+
+}  // namespace
+}  // namespace weighbridge::test

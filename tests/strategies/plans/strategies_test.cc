@@ -1,0 +1,96 @@
+// Every strategy, executed and predicted, on checkpoints drawn at random.
+#include <map>
+
+#include "strategies/error.h"
+#include "strategies/executor.h"
+#include "strategies/predictor.h"
+#include "strategies/reference.h"
+#include "strategies/strategy.h"
+#include "tests/strategies/plans/counting_memory.h"
+#include "tests/strategies/plans/made_checkpoint.h"
+#include "tests/support/catch.h"
+
+namespace weighbridge::test {
+namespace {
+
+class Collector : public Observer {
+ public:
+  void used(uint32_t tensor, uint64_t hash) override { hashes[tensor].push_back(hash); }
+  void entering(Phase phase) override { phases.push_back(phase); }
+  std::map<uint32_t, std::vector<uint64_t>> hashes;
+  std::vector<Phase> phases;
+};
+
+constexpr const char* kChoices[] = {"state-dict", "convert-after", "eager", "stream", "stream:chunk=1000", "stream:chunk=1",
+                                    "mmap", "lazy", "lazy:budget=64KiB", "lazy:budget=1"};
+
+TEST_CASE("every strategy delivers the reference's bytes in every pass, and its prediction is what it allocates, to the byte") {
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
+    const Scratch scratch;
+    const Checkpoint checkpoint = make_checkpoint(scratch, seed);
+    for (const TargetInfo& target : targets()) {
+      std::map<uint32_t, uint64_t> expected;
+      make_reference(checkpoint, std::span(&target.target, 1), [&](size_t, uint32_t tensor, uint64_t hash) { expected[tensor] = hash; },
+                     [](uint64_t) {});
+      for (const char* text : kChoices) {
+        if (std::string(text) == "stream:chunk=1" && seed > 3) continue;  // a system call an element: a few will do
+        INFO("seed " << seed << ", " << text << ", " << target.name);
+        const Choice choice = parse_choice(text);
+        const Request request(checkpoint, target.target, 2, choice.options);
+        const auto prediction = predict(*choice.strategy, request);
+        REQUIRE(prediction);
+        CountingMemory memory;
+        Collector collector;
+        {
+          Executor executor(request, memory, collector);
+          choice.strategy->plan(request, executor);
+        }
+        CHECK(memory.held() == 0);
+        CHECK(memory.mappings() == 0);
+        CHECK(memory.peak() == prediction->weights + prediction->staging);
+        CHECK(collector.phases == std::vector<Phase>{Phase::use, Phase::release});
+        REQUIRE(collector.hashes.size() == checkpoint.tensors.size());
+        for (const auto& [tensor, hashes] : collector.hashes) {
+          CHECK(hashes == std::vector<uint64_t>(2, expected[tensor]));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("needs are what the table says: S + T, S, T, a chunk more, nothing") {
+  const Scratch scratch;
+  Checkpoint checkpoint;
+  checkpoint.path = scratch.path();
+  constexpr uint64_t kBytes = 1u << 20;
+  std::string bytes(4096, 'h');
+  for (int number = 0; number < 8; ++number) {
+    checkpoint.tensors.push_back({std::to_string(number), Dtype::f32, {512, 512}, {0, bytes.size(), kBytes}});
+    bytes += std::string(kBytes, '\x01');
+  }
+  write_file(scratch / "file", bytes);
+  checkpoint.files.push_back({scratch / "file", bytes.size()});
+  const auto need = [&](const char* text, const char* dtype) {
+    const Choice choice = parse_choice(text);
+    const auto prediction = predict(*choice.strategy, Request(checkpoint, *parse_target(dtype), 1, choice.options));
+    return prediction->weights + prediction->staging;
+  };
+  const uint64_t stored = 8 * kBytes, half = stored / 2;
+  CHECK(need("state-dict", "native") == 2 * stored);
+  CHECK(need("state-dict", "f16") == stored + half);
+  CHECK(need("convert-after", "native") == stored);
+  CHECK(need("convert-after", "f16") == stored + half);
+  CHECK(need("eager", "native") == stored);
+  CHECK(need("eager", "f16") == half + kBytes);
+  CHECK(need("stream:chunk=64KiB", "f16") == half + 65536);
+  CHECK(need("mmap", "native") == 0);
+  CHECK(need("mmap", "f16") == half);
+  CHECK(need("lazy", "native") == stored);
+  CHECK(need("lazy:budget=2MiB", "native") == 2 * kBytes);
+  CHECK(need("lazy:budget=2MiB", "f16") == 2 * kBytes + kBytes);  // what is kept, and one staging copy
+  const Choice mmap = parse_choice("mmap");
+  CHECK(predict(*mmap.strategy, Request(checkpoint, Target{}, 1, mmap.options))->reclaimable == stored);
+}
+
+}  // namespace
+}  // namespace weighbridge::test
