@@ -5,8 +5,10 @@
 //     infinity, overflow becomes infinity, subnormals are kept, NaN stays NaN: sign and the upper payload bits kept,
 //     quiet bit set.
 //   - to int8, one row at a time: scale = (largest finite |x| of the row) / 127 in f32, code = round_to_even(x * (1 /
-//     scale)) clamped to [-127, 127]; a row whose scale is below the smallest normal f32 is all zero with scale 0;
-//     infinity becomes +-127 and NaN 0, each counted by accuracy.h.
+//     scale)) clamped to [-127, 127], where x is the element in f32 (an f64 is rounded to it first); a row whose scale
+//     is below the smallest normal f32 is all zero with scale 0, whatever else is in it; elsewhere infinity becomes
+//     +-127 and NaN 0, each counted by accuracy.h.
+// f8 NaN keeps its bits in the same way: S.1111.111 becomes 0x7ff00000 with its sign, fnuz' only one 0xffc00000.
 // Sources and targets need no alignment: a view into a checkpoint has none.
 #pragma once
 

@@ -304,6 +304,33 @@ TEST_CASE("int8 rows of random magnitudes and lengths are the same for vectors a
   }
 }
 
+TEST_CASE("finite int8 rows longer than a block are the same for vectors and scalars", "[dtype]") {
+  std::mt19937 random(19);
+  for (const uint64_t row_elements : {65536U, 65537U, 2 * 65536U, 3 * 65536U + 37}) {
+    std::vector<float> values(2 * row_elements);
+    for (float& value : values) value = static_cast<float>(static_cast<int32_t>(random())) * 0x1p-30F;
+    const Bytes source = bytes_of(values);
+    const Layout layout = layout_of(Dtype::f32, Dtype::int8, {2, row_elements});
+    const Bytes scalars = by_scalars(layout, source);
+    on_every_target([&] { require_same(layout, source, by_vectors(layout, source), scalars); });
+  }
+}
+
+TEST_CASE("the largest value of a finite row is 127 or -127, whatever its mantissa", "[dtype]") {
+  // The kernels do not clamp a finite row: here is why they need not.
+  constexpr uint64_t kRows = 1 << 17;
+  std::vector<uint32_t> patterns(kRows);
+  for (uint32_t i = 0; i < kRows; ++i) patterns[i] = 0x3f800000 + i * 64 + i % 61 + (i % 2 << 31);
+  const Bytes source = bytes_of(patterns);
+  const Layout layout = layout_of(Dtype::f32, Dtype::int8, {kRows, 1});
+  const Bytes scalars = by_scalars(layout, source);
+  for (uint64_t i = 0; i < kRows; ++i) {
+    const auto code = static_cast<int>(std::to_integer<int8_t>(scalars[kRows * sizeof(float) + i]));
+    REQUIRE(code == (i % 2 == 0 ? 127 : -127));
+  }
+  on_every_target([&] { require_same(layout, source, by_vectors(layout, source), scalars); });
+}
+
 // Minutes rather than seconds in a debug build: `dtype_test "[.exhaustive]"`.
 TEST_CASE("vectors convert all 2^32 f32 as scalars do", "[.exhaustive]") {
   constexpr uint64_t kBlock = uint64_t{1} << 22;
