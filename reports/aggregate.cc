@@ -89,6 +89,13 @@ void explain(Cell& cell, const std::string& figure, bool known, const std::strin
   if (said.empty() || ours) said = reason;
 }
 
+// The kernel counts refaults for a cgroup; without a cage of its own a trial has no counter, and nobody else to say so.
+void explain_refaults(Trial& trial) {
+  const bool unknown = std::any_of(trial.phases.begin(), trial.phases.end(),
+                                   [](const Phase& phase) { return !phase.refault_file_pages; });
+  if (unknown) trial.unavailable.try_emplace("refault_file_pages", "the trial had no cgroup of its own to count in");
+}
+
 void take_verdict(Cell& cell) {
   if (cell.trials.empty()) {
     if (cell.verdict.empty()) cell.verdict = verdict::not_run;
@@ -114,6 +121,7 @@ std::string path_of(const std::string& parent, const char* list, size_t index) {
 
 void aggregate(Cell& cell, Bytes error_bytes) {
   take_verdict(cell);
+  for (Trial& trial : cell.trials) explain_refaults(trial);
 
   Trials whole, reached;
   for (const Trial& trial : cell.trials) {

@@ -15,7 +15,8 @@ namespace weighbridge::reports {
 // is a figure that was measured, and the split at the peak belongs to the trial whose need is shown.
 // Where no trial ended by itself, need, floor, reclaimable, RSS, page tables and swap come from what the trials reached
 // before they were stopped (a lower bound of what they would have needed); times and faults are null with that reason.
-// A reason that the harness put into `unavailable` is kept as long as its figure is null.
+// Trials are left as they are, but for the reason of a missing refault counter. A reason that the harness put into
+// `unavailable` is kept as long as its figure is null.
 void aggregate(Cell& cell, Bytes error_bytes);
 
 // JSON paths of figures that are null without a reason in the nearest `unavailable` ("cells[0].trials[1].phases[2].

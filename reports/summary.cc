@@ -179,14 +179,10 @@ std::string try_line(const Record& record) {
   if (cell == nullptr || path.empty()) return "";
   const std::string strategy = quoted(strategy_with_options(*cell)), dtype = quoted(cell->dtype);
   if (strategy.empty() || dtype.empty()) return "";
-  const Figure limit = limit_of(record, *cell);
-  // In a plan the next thing is to measure the best way; after a run, to look for a limit that is just enough.
-  if (summary.plan) {
-    const std::string with_limit = limit ? " --limit " + exact_bytes(*limit) : "";
-    return fmt::format("weighbridge run {} --strategy {} --dtype {}{}", path, strategy, dtype, with_limit);
-  }
-  if (summary.best == nullptr) return fmt::format("weighbridge plan {}", path);
-  return fmt::format("weighbridge fit {} --strategy {} --dtype {}", path, strategy, dtype);
+  // In a plan the next thing is to measure the best way; after a run, to plan with it, or to look for one that fits.
+  if (!summary.plan && summary.best == nullptr) return fmt::format("weighbridge plan {}", path);
+  return fmt::format("weighbridge {} {} --strategy {} --dtype {}", summary.plan ? "run" : "plan", path, strategy,
+                     dtype);
 }
 
 }  // namespace weighbridge::reports

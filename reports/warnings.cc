@@ -96,7 +96,10 @@ void about_cache(const Record& record, std::vector<std::string>& said) {
 void about_unknown(const Record& record, bool all, std::vector<std::string>& said) {
   std::map<std::string, std::set<std::string>> unknown;  // reason -> figures
   const auto add = [&](const Reasons& reasons) {
-    for (const auto& [figure, reason] : reasons) unknown[reason].insert(figure);
+    for (const auto& [figure, reason] : reasons) {
+      const bool no_figure = figure == "accuracy" || figure == "predicted";  // nothing to convert, no plan: no loss
+      if (all || !no_figure) unknown[reason].insert(figure);
+    }
   };
   for (const Cell& cell : record.cells) {
     if (ended_by_itself(cell.verdict) || (all && was_tried(cell.verdict))) add(cell.unavailable);
@@ -119,7 +122,7 @@ std::vector<std::string> warnings(const Record& record, bool all) {
     std::string sentence =
         fmt::format("the run was interrupted; not measured: {} of {} ways", open, record.cells.size());
     if (!record.settings.command.empty()) {
-      sentence += fmt::format(". Go on with: {} --resume", printable(record.settings.command));
+      sentence += ". Run it again with: " + printable(record.settings.command);
     }
     said.push_back(sentence);
   }

@@ -94,6 +94,15 @@ TEST_CASE("a cell without trials was not run, and later trials take its reasons 
   CHECK(cell.unavailable.at("need_bytes") == "no trial got as far as its first phase");
 }
 
+TEST_CASE("a trial without a refault counter says why") {
+  Cell cell;
+  cell.trials = {sample::trial(1, {kGiB, kMiB, kGiB, 0}), sample::trial(2, {kGiB, kMiB, kGiB, 0})};
+  for (Phase& phase : cell.trials[1].phases) phase.refault_file_pages = std::nullopt;
+  aggregate(cell, 0);
+  CHECK(cell.trials[0].unavailable.empty());
+  CHECK(cell.trials[1].unavailable.at("refault_file_pages") == "the trial had no cgroup of its own to count in");
+}
+
 TEST_CASE("a null without a reason is found") {
   Record record = sample::record();
   CHECK(unexplained(record).empty());

@@ -97,7 +97,7 @@ What to change, most saved first:
 fits: 2 of 4 ways.  Best: mmap native, needs 1.00 MiB of 8.00 GiB.
 Heaviest: eager f32, would need 25.1 GiB: 16-bit numbers are loaded as f32,
    twice the bytes.
-  try   weighbridge fit models/llama-7b.safetensors --strategy mmap --dtype native
+  try   weighbridge plan models/llama-7b.safetensors --strategy mmap --dtype native
 )golden");
 }
 
@@ -114,7 +114,7 @@ NEED is predicted, without the floor: what a process needs that has loaded
 
 should fit: 2 of 5 ways.  Best: mmap native, would need 0 B of 8.00 GiB.
 Heaviest: eager f32, would need 25.1 GiB: 25.1 GiB of it are the weights.
-  try   weighbridge run models/llama-7b.safetensors --strategy mmap --dtype native --limit 8GiB
+  try   weighbridge run models/llama-7b.safetensors --strategy mmap --dtype native
 )golden");
 }
 
@@ -251,9 +251,9 @@ TEST_CASE("paths that a shell would take apart are quoted") {
   Record record = four_ways();
   record.checkpoint.path = "my model's.safetensors";
   CHECK_THAT(render_terminal(record, {}),
-             ContainsSubstring("weighbridge fit 'my model'\\''s.safetensors' --strategy mmap"));
+             ContainsSubstring("weighbridge plan 'my model'\\''s.safetensors' --strategy mmap"));
   record.checkpoint.path = "-rf";
-  CHECK_THAT(render_terminal(record, {}), ContainsSubstring("weighbridge fit ./-rf --strategy"));
+  CHECK_THAT(render_terminal(record, {}), ContainsSubstring("weighbridge plan ./-rf --strategy"));
 }
 
 TEST_CASE("limits and cache states get columns of their own where they differ") {
@@ -293,10 +293,10 @@ TEST_CASE("warnings: unsteady times and needs, a cache that was not cold, counte
 
   record = four_ways();
   record.cells[1].peak_rss_bytes = std::nullopt;
+  record.cells[1].unavailable["accuracy"] = "no tensor was converted";
   record.cells[1].unavailable["peak_rss_bytes"] = "clear_refs: Permission denied";
   CHECK(warnings(record) == std::vector<std::string>{"not known: peak_rss_bytes (clear_refs: Permission denied)."});
 
-  CHECK_THAT(
-      warnings(sample::record()).at(0),
-      ContainsSubstring("not measured: 1 of 5 ways. Go on with: weighbridge run") && ContainsSubstring("--resume"));
+  CHECK_THAT(warnings(sample::record()).at(0),
+             ContainsSubstring("not measured: 1 of 5 ways. Run it again with: weighbridge run models/"));
 }
