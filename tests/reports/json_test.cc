@@ -190,6 +190,10 @@ TEST_CASE("a record that cannot be written or read says which call on which path
 }
 
 TEST_CASE("writing a large record keeps nothing but a buffer") {
+#ifdef __SANITIZE_ADDRESS__
+  WARN("skipped: the address sanitizer keeps what was freed, so that memory grows whatever the writer does");
+  return;
+#endif
   Record record;
   Cell cell = sample::record().cells[0];
   Timeline& timeline = cell.trials[0].timeline;
