@@ -32,7 +32,7 @@ void write_finding(Out& out, const Finding& finding, Bytes scale) {
     const double width = static_cast<double>(*finding.saves_bytes) / static_cast<double>(scale) * 100;
     out.print("saves <b>{}</b>{}", human(*finding.saves_bytes), bar(bar_part("f-ok", 0, width)));
   } else {
-    out.raw("<span class=\"nil\">no bytes by itself</span>");
+    out.raw("<span class=\"nil\">no saving in bytes</span>");
   }
   out.print("</div>\n<div>\n<h3>{} <small class=\"severity\">{} severity</small></h3>\n<p>{}</p>\n", finding.title,
             finding.severity, finding.remedy);

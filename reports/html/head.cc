@@ -48,7 +48,10 @@ void write_head_line(Out& out, const View& view) {
   if (!machine.hostname.empty()) out.print("{}, ", machine.hostname);
   out.print("{}, {} memory, {}</li>\n<li class=\"bites\">", counted(static_cast<size_t>(machine.cpus), "CPU", "CPUs"),
             human(machine.memory_bytes), machine.swap_bytes > 0 ? human(machine.swap_bytes) + " swap" : "no swap");
-  if (const Limit* limit = record.limit()) {
+  const Limit* limit = record.limit();
+  if (view.limit && (!limit || *view.limit < limit->bytes)) {
+    out.print("the limit that bites: <b>{}</b>, set for this run", human(*view.limit));
+  } else if (limit) {
     out.print("the limit that bites: <b>{}</b>, {}", human(limit->bytes), limit->source);
   } else {
     out.raw("no memory limit was found");

@@ -62,13 +62,12 @@ void write_matrix(Out& out, const View& view) {
   const Grid grid = grid_of(view);
   Bytes heaviest = 0;
   for (const Cell& cell : view.record.cells) heaviest = std::max(heaviest, cell.need_bytes.value_or(0));
-  const Limit* limit = view.record.limit();
   out.print(
       "<section id=\"matrix\" aria-labelledby=\"h-matrix\">\n<h2 id=\"h-matrix\">All ways at a glance</h2>\n"
       "<p class=\"lead\">The need of each strategy and dtype; the stronger the colour, the {}. Follow a cell to its "
       "timeline.</p>\n<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-matrix\" tabindex=\"0\">\n"
       "<table class=\"matrix\"><thead><tr><th scope=\"col\">strategy</th>",
-      limit ? "more of the limit it takes" : "closer to the heaviest");
+      view.limit ? "more of the limit it takes" : "closer to the heaviest");
   for (const std::string& dtype : grid.dtypes) out.print("<th scope=\"col\">{}</th>", dtype);
   out.raw("</tr></thead>\n<tbody>\n");
   for (size_t y = 0; y < grid.rows.size(); ++y) {
@@ -85,7 +84,7 @@ void write_matrix(Out& out, const View& view) {
   out.print("</tbody></table>\n</div>\n<p class=\"key\" aria-hidden=\"true\"><span>0</span>");
   for (int level = 0; level < levels; ++level) out.print("<i class=\"h{}\"></i>", level);
   out.print("<span>{}</span><span><i class=\"h5 no\"></i>does not fit</span></p>\n</section>\n",
-            limit ? human(limit->bytes) : human(heaviest));
+            human(view.limit.value_or(heaviest)));
 }
 
 }  // namespace weighbridge::reports::html

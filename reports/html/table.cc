@@ -71,11 +71,10 @@ void write_table(Out& out, const View& view) {
         "<span><i class=\"f-no\"></i>does not fit: need until it ended</span><span><i class=\"f-hatch\"></i>predicted "
         "rest</span>");
   }
-  const Limit* limit = view.record.limit();
-  if (limit && view.limit_on_scale) {
-    out.print("<span><i class=\"l-limit\"></i>limit, {}</span>", human(limit->bytes));
-  } else if (limit) {
-    out.print("<span>The limit of {} lies far to the right of the bars.</span>", human(limit->bytes));
+  if (view.limit_on_scale) {
+    out.print("<span><i class=\"l-limit\"></i>limit{}</span>", view.limit ? ", " + human(*view.limit) : " of each");
+  } else if (view.limit) {
+    out.print("<span>The limit of {} lies far to the right of the bars.</span>", human(*view.limit));
   }
   out.raw(
       "</p>\n<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-cells\" tabindex=\"0\">\n<table class=\"cells "

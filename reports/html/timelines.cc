@@ -11,7 +11,7 @@ namespace {
 
 // Rows for the zoom over all cells together, and for one: the page stays below a megabyte without the library, and
 // dygraphs draws what it gets in well under a second.
-constexpr size_t rows_of_page = 24'000, rows_of_cell = 4'000, rows_at_least = 400;
+constexpr size_t rows_of_page = 18'000, rows_of_cell = 4'000, rows_at_least = 400;
 
 void write_key(Out& out, const View& view, const Cell& cell, const Trial& trial) {
   const Layers layers(trial.timeline);

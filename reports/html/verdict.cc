@@ -3,6 +3,7 @@
 
 #include "reports/html/sections.h"
 #include "reports/units.h"
+#include "reports/warnings.h"
 
 namespace weighbridge::reports::html {
 namespace {
@@ -46,7 +47,7 @@ std::string why_heavy(const Cell& cell) {
 
 // "498 MiB of 1.00 GiB (48 %)".
 Markup need_of_limit(const View& view, const Cell& cell) {
-  const Bytes need = *expected_need(cell);
+  const Bytes need = weight_of(cell)->bytes;
   const Figure limit = view.limit_of(cell);
   if (!limit) return markup("<b class=\"big\">{}</b>", human(need));
   return markup("<b class=\"big\">{}</b> of {} ({})", human(need), human(*limit), share(need, *limit));
@@ -71,6 +72,25 @@ std::string why_light(const Cell& cell) {
   return text;
 }
 
+// Beside the verdict, as they may change what it is worth.
+void write_warnings(Out& out, const View& view) {
+  for (const std::string& sentence : warnings(view.record)) {
+    out.print("<p class=\"alert note\">{}<span>{}</span></p>\n", mark(Outcome::strained), sentence);
+  }
+}
+
+// A command that breaks between its words only, never after a hyphen.
+void write_command(Out& out, std::string_view line) {
+  if (line.empty()) return;
+  out.raw("<p class=\"try\"><code>");
+  while (!line.empty()) {
+    const size_t end = std::min(line.find(' '), line.size());
+    out.print("<span>{}</span> ", line.substr(0, end));
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
+  out.raw("</code></p>");
+}
+
 void write_first_step(Out& out, const View& view) {
   const auto& findings = view.record.findings;
   const auto first = std::max_element(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
@@ -82,14 +102,15 @@ void write_first_step(Out& out, const View& view) {
     if (first->saves_bytes) out.print("<p>saves <b class=\"big\">{}</b></p>", human(*first->saves_bytes));
   } else if (view.best) {
     out.print("<p>Load it with <b>{}</b>: of the ways that fit it needs least.</p>", view.labels[*view.best]);
-  } else if (view.closest && view.limit_of(view.cell(*view.closest))) {
-    const Bytes need = *expected_need(view.cell(*view.closest));
-    const Bytes limit = *view.limit_of(view.cell(*view.closest));
+  } else if (view.lightest && view.limit_of(view.cell(*view.lightest))) {
+    const Bytes need = weight_of(view.cell(*view.lightest))->bytes;
+    const Bytes limit = *view.limit_of(view.cell(*view.lightest));
     out.print("<p>Raise the limit by at least <b>{}</b>, or load with a smaller dtype.</p>",
               human(need > limit ? need - limit : 0));
   } else {
     out.raw("<p>Nothing stands out.</p>");
   }
+  write_command(out, try_line(view.record));
   out.raw("</dd></div>\n");
 }
 
@@ -107,8 +128,9 @@ std::string headline(const View& view) {
   } else {
     text = fmt::format("{} of {} ways {}", view.fitting, n, view.fitting == 1 ? "fits" : "fit");
   }
-  const Limit* limit = view.record.limit();
-  if (n > 0 && limit) text += " in " + human(limit->bytes);
+  if (n > 0 && view.limit) text += " in " + human(*view.limit);
+  const size_t missing = view.record.cells.size() - n;
+  if (n > 0 && missing > 0) text += fmt::format("; {} not run", counted(missing, "way was", "ways were"));
   return text;
 }
 
@@ -119,10 +141,6 @@ void write_verdict(Out& out, const View& view) {
       "<section id=\"verdict\" class=\"verdict {}\" aria-labelledby=\"h-verdict\">\n<h2 "
       "id=\"h-verdict\">{}<span>{}.</span></h2>\n",
       classes[static_cast<int>(what)], mark(what), headline(view));
-  if (view.record.settings.interrupted) {
-    out.print("<p class=\"alert\">{}The run was interrupted: {} of {} were finished, and they stand below.</p>\n",
-              mark(Outcome::strained), view.measured, counted(view.record.cells.size(), "way", "ways"));
-  }
   if (view.strained > 0) {
     out.print("<p class=\"alert\">{}{} only by swapping.</p>\n", mark(Outcome::strained),
               counted(view.strained, "way finishes", "ways finish"));
@@ -130,17 +148,19 @@ void write_verdict(Out& out, const View& view) {
   out.raw("<dl class=\"ways\">\n");
   if (view.best) {
     write_way(out, view, "Lightest way that fits", *view.best, why_light(view.cell(*view.best)));
-  } else if (view.closest) {
-    write_way(out, view, "Closest to fitting", *view.closest, view.cell(*view.closest).reason);
+  } else if (view.lightest) {
+    write_way(out, view, "Lightest way", *view.lightest, view.cell(*view.lightest).reason);
   }
-  if (view.heaviest && view.heaviest != view.best && view.heaviest != view.closest) {
+  if (view.heaviest && view.heaviest != view.best && view.heaviest != view.lightest) {
     write_way(out, view, "Heaviest way", *view.heaviest, why_heavy(view.cell(*view.heaviest)));
   } else if (view.heaviest && !view.best) {
     out.print("<div><dt>Why</dt><dd><p>{}</p></dd></div>\n", why_heavy(view.cell(*view.heaviest)));
   }
   write_first_step(out, view);
+  out.raw("</dl>\n");
+  write_warnings(out, view);
   out.raw(
-      "</dl>\n<p class=\"gloss\"><b>Need</b> is memory that cannot be given up without swap; it decides what fits. "
+      "<p class=\"gloss\"><b>Need</b> is memory that cannot be given up without swap; it decides what fits. "
       "The <b>floor</b>, what a process needs that has loaded nothing, is part of it. <b>Reclaimable</b> is clean "
       "file cache that the kernel takes back when it must.</p>\n</section>\n");
 }

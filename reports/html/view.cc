@@ -46,47 +46,39 @@ bool ended_early(const Cell& cell) {
 }
 
 Figure expected_need(const Cell& cell) {
-  if (!ended_early(cell) || !cell.predicted) return cell.need_bytes;
-  const Bytes predicted = cell.predicted->need_bytes + cell.floor_bytes.value_or(0);
-  return std::max(predicted, cell.need_bytes.value_or(0));
+  const auto weight = weight_of(cell);
+  return weight && was_tried(cell.verdict) ? Figure(weight->bytes) : std::nullopt;
 }
 
 View::View(const Record& record_) : record(record_), labels(labels_of(record_)) {
-  Bytes largest = 0;
-  Bytes largest_need = 0;
-  const auto need_of = [&](size_t i) { return expected_need(record.cells[i]); };
-  const auto lighter = [&](size_t a, std::optional<size_t> b) {
-    if (!b) return true;
-    const Bytes left = *need_of(a), right = *need_of(*b);
-    if (left != right) return left < right;
-    return record.cells[a].cpu_ns.value_or(UINT64_MAX) < record.cells[*b].cpu_ns.value_or(UINT64_MAX);
+  const Summary summary = summarise(record);
+  const auto index_of = [&](const Cell* cell) {
+    return cell == nullptr ? std::nullopt : std::optional<size_t>(cell - record.cells.data());
   };
-  for (size_t i = 0; i < record.cells.size(); ++i) {
-    const Cell& cell = record.cells[i];
+  best = index_of(summary.best);
+  lightest = index_of(summary.lightest);
+  heaviest = index_of(summary.heaviest);
+  Bytes largest = 0, largest_need = 0, largest_limit = 0;
+  for (const Cell& cell : record.cells) {
     const Outcome what = outcome(cell.verdict);
     measured += what != Outcome::missing;
     fitting += what == Outcome::fits;
     strained += what == Outcome::strained;
     failing += what == Outcome::fails;
-    const Figure need = need_of(i);
-    if (!need) continue;
-    largest_need = std::max(largest_need, *need);
-    largest = std::max(largest, *need + cell.reclaimable_bytes.value_or(0));
-    if (what == Outcome::fits && lighter(i, best)) best = i;
-    if (what != Outcome::missing && lighter(i, closest)) closest = i;
-    if (!heaviest || *need > *need_of(*heaviest)) heaviest = i;
+    const Bytes need = expected_need(cell).value_or(0);
+    largest_need = std::max(largest_need, need);
+    largest = std::max(largest, need + cell.reclaimable_bytes.value_or(0));
+    largest_limit = std::max(largest_limit, limit_of(cell).value_or(0));
   }
+  const Figure first = record.cells.empty() ? std::nullopt : limit_of(record.cells.front());
+  const bool one_limit =
+      std::all_of(record.cells.begin(), record.cells.end(), [&](const Cell& cell) { return limit_of(cell) == first; });
+  if (one_limit) limit = first;
   scale = std::max<Bytes>(largest, 1);
-  if (const Limit* limit = record.limit(); limit && limit->bytes <= limit_reach * largest_need) {
+  if (largest_limit > 0 && largest_limit <= limit_reach * largest_need) {
     limit_on_scale = true;
-    scale = std::max(scale, limit->bytes + limit->bytes / 20);
+    scale = std::max(scale, largest_limit + largest_limit / 20);
   }
-}
-
-Figure View::limit_of(const Cell& cell) const {
-  const Limit* machine = record.limit();
-  if (!machine) return cell.limit_bytes;
-  return std::min(cell.limit_bytes.value_or(UINT64_MAX), machine->bytes);
 }
 
 Figure trial_need(const Trial& trial) {

@@ -9,6 +9,7 @@
 
 #include "reports/html/out.h"
 #include "reports/record.h"
+#include "reports/summary.h"
 
 namespace weighbridge::reports::html {
 
@@ -22,15 +23,13 @@ struct View {
   const Record& record;
   std::vector<std::string> labels;  // of each cell: "stream/f16", with limit and cache where they vary
   size_t measured = 0, fitting = 0, strained = 0, failing = 0;
-  std::optional<size_t> best;      // the smallest need among those that fit
-  std::optional<size_t> closest;   // the smallest need where nothing fits
-  std::optional<size_t> heaviest;  // the largest need known, predicted where a cell ended early
-  Bytes scale = 1;                 // the right end of every bar of need
+  std::optional<size_t> best, lightest, heaviest;  // as summary.h has them
+  Figure limit;     // that every cell is weighed against; nullopt: none, or not the same for all
+  Bytes scale = 1;  // the right end of every bar of need
   bool limit_on_scale = false;
 
   const Cell& cell(size_t index) const { return record.cells[index]; }
-  // What binds this cell: its own limit or the machine's, whichever is smaller.
-  Figure limit_of(const Cell& cell) const;
+  Figure limit_of(const Cell& cell) const { return reports::limit_of(record, cell); }
 };
 
 // A cell that ended early was heavier than what was seen of it.

@@ -297,6 +297,7 @@ Record troubled_record() {
   unrun = Cell();
   unrun.strategy = "mmap";
   unrun.dtype = "native";
+  unrun.verdict = "not-run";
   unrun.predicted = Prediction{0, stored, 0, 0, 0};
   return record;
 }
