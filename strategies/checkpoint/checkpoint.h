@@ -44,7 +44,8 @@ struct Checkpoint {
 };
 
 // Opens a file, a sharded set through its index (*.safetensors.index.json), or a folder in Hugging Face layout
-// (model.safetensors, else model.safetensors.index.json, else the only *.safetensors in it). Throws Error.
+// (model.safetensors, else model.safetensors.index.json, else the only *.safetensors in it, else the only
+// *.safetensors.index.json). A file is taken for what its content says, before its name. Throws Error.
 Checkpoint open_checkpoint(const std::string& path);
 
 struct FormatInfo {
