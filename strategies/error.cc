@@ -7,7 +7,7 @@
 
 namespace weighbridge {
 
-Error system_error(std::string_view call, std::string_view path, int error_number) {
+Error system_error(std::string_view call, std::string_view path, int error_number, ErrorKind of_path) {
   ErrorKind kind = ErrorKind::environment;
   switch (error_number) {
     case ENOENT:
@@ -16,7 +16,7 @@ Error system_error(std::string_view call, std::string_view path, int error_numbe
     case EACCES:
     case ELOOP:
     case ENAMETOOLONG:
-      kind = ErrorKind::bad_input;
+      kind = of_path;
       break;
     default:
       break;

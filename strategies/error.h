@@ -30,8 +30,10 @@ class Error : public std::runtime_error {
 };
 
 // "CALL PATH: errno's text". `error_number` is errno right after the call. Kind: bad_input for what is wrong with the
-// path itself (missing, a directory, no permission), environment for everything else.
-Error system_error(std::string_view call, std::string_view path, int error_number);
+// path itself (missing, a directory, no permission), environment for everything else. `of_path` is for paths that are
+// not the user's input: a worker program, an output folder.
+Error system_error(std::string_view call, std::string_view path, int error_number,
+                   ErrorKind of_path = ErrorKind::bad_input);
 
 // "PATH: byte OFFSET: found FOUND, expected EXPECTED".
 Error format_error(std::string_view path, uint64_t offset, std::string_view found, std::string_view expected);

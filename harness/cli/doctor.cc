@@ -26,7 +26,7 @@ class TinyCheckpoint {
     const char* folder = std::getenv("TMPDIR");
     path_ = std::string(folder != nullptr && *folder != '\0' ? folder : "/tmp") + "/weighbridge-doctor-XXXXXX";
     const int descriptor = mkstemp(path_.data());
-    if (descriptor < 0) throw Error(ErrorKind::environment, system_error("mkstemp", path_, errno).what());
+    if (descriptor < 0) throw system_error("mkstemp", path_, errno, ErrorKind::environment);
     const std::string header = R"({"weight":{"dtype":"F32","shape":[512,512],"data_offsets":[0,1048576]}})";
     const uint64_t length = header.size();
     std::string bytes(reinterpret_cast<const char*>(&length), sizeof(length));

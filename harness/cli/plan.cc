@@ -3,6 +3,7 @@
 #include "harness/cli/matrix_options.h"
 #include "harness/cli/verb.h"
 #include "harness/run/interrupt.h"
+#include "reports/aggregate.h"
 #include "reports/json.h"
 #include "reports/verdict.h"
 #include "strategies/error.h"
@@ -35,6 +36,7 @@ class Plan : public Verb {
     for (reports::Cell& cell : record.cells) {
       cell.verdict = reports::verdict::not_run;
       cell.reason = "predicted, not measured";
+      reports::aggregate(cell, record.machine.error_bytes);
     }
     if (json_) {
       reports::write_record(stdout, record);

@@ -27,7 +27,7 @@ void prepare_folder(const std::string& folder) {
   if (error) throw Error(ErrorKind::environment, "cannot make the folder " + folder + ": " + error.message());
   const std::string probe = folder + "/.weighbridge-write-test";
   const int descriptor = open(probe.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
-  if (descriptor < 0) throw Error(ErrorKind::environment, system_error("open", probe, errno).what());
+  if (descriptor < 0) throw system_error("open", probe, errno, ErrorKind::environment);
   close(descriptor);
   unlink(probe.c_str());
 }

@@ -200,6 +200,9 @@ class MatrixRun {
       // Not even a worker could be started: what was measured before is kept all the same.
       trial.verdict = reports::verdict::failed;
       trial.reason = error.what();
+      for (const char* figure : {"checksum", "cached_before_bytes", "cached_after_bytes"}) {
+        trial.unavailable[figure] = "no worker could be started";
+      }
     }
     trial.number = number;
     trial.order = static_cast<int>(order) + 1;

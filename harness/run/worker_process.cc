@@ -164,7 +164,7 @@ std::string run_job(const Job& job, const WorkerSettings& settings, const std::f
   }
   const Ending ending = worker.reap();
   const SharedPage& page = worker.page();
-  if (page.exec_errno != 0) throw system_error("execv", settings.program, page.exec_errno);
+  if (page.exec_errno != 0) throw system_error("execv", settings.program, page.exec_errno, ErrorKind::environment);
   if (const uint32_t failed = page.failed.load(std::memory_order_acquire); failed != 0) {
     const auto kind = failed == kCrashed ? ErrorKind::environment : static_cast<ErrorKind>(failed - 1);
     throw Error(kind == ErrorKind::refused ? ErrorKind::environment : kind, page.message.data());

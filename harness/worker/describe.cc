@@ -68,8 +68,13 @@ void describe(WorkerContext& context) {
     const Request request(checkpoint, *target, context.job.passes, choice.options);
     const auto same_as_native = std::none_of(request.layouts.begin(), request.layouts.end(),
                                              [](const Layout& layout) { return layout.converted(); });
+    std::map<std::string, std::string> given;  // what differs from the defaults
+    for (const OptionInfo& option : choice.strategy->options()) {
+      const std::string& value = choice.options.find(option.name)->second;
+      if (value != option.fallback) given.emplace(option.name, value);
+    }
     nlohmann::json described = {{"strategy", choice.strategy->name()},
-                                {"options", choice.options},
+                                {"options", given},
                                 {"same_as_native", same_as_native},
                                 {"predicted", nullptr}};
     if (const auto prediction = predict(*choice.strategy, request)) {

@@ -31,7 +31,7 @@ const json& cell_of(const json& record, const std::string& strategy) {
   throw std::runtime_error("no cell " + strategy);
 }
 
-// Waits until a worker (no job that only describes) holds so much anonymous memory; its pid.
+// Waits until a worker holds so much anonymous memory (more than any other cell of the run ever does); its pid.
 pid_t wait_for_need(const Program& program, int64_t bytes) {
   for (int attempt = 0; attempt < 3000; ++attempt) {
     if (const auto child = program.child(0.01)) {
@@ -73,8 +73,8 @@ TEST_CASE("a worker that crashes is a failed cell with its signal and phase") {
 
 TEST_CASE("a worker killed by SIGKILL in the middle leaves a complete record with what it had reached") {
   const Scratch scratch;
-  Program program(run_words(scratch, "hang:bytes=96MiB,eager"), with_test_worker());
-  const pid_t worker = wait_for_need(program, 96 * kMiB);
+  Program program(run_words(scratch, "hang:bytes=320MiB,eager"), with_test_worker());
+  const pid_t worker = wait_for_need(program, 320 * kMiB);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));  // a few samples
   kill(worker, SIGKILL);
   const Outcome outcome = program.wait();
@@ -88,17 +88,17 @@ TEST_CASE("a worker killed by SIGKILL in the middle leaves a complete record wit
   const json& phase = killed["trials"][0]["phases"].back();
   CHECK(phase["name"] == "load");
 #ifndef WEIGHBRIDGE_SANITIZE
-  CHECK(std::abs(phase["need_peak_bytes"].get<int64_t>() - killed["floor_bytes"].get<int64_t>() - 96 * kMiB) < 2 * kMiB);
+  CHECK(std::abs(phase["need_peak_bytes"].get<int64_t>() - killed["floor_bytes"].get<int64_t>() - 320 * kMiB) < 2 * kMiB);
 #endif
-  CHECK(phase["heap_peak_bytes"]["weights"] == 96 * kMiB);
+  CHECK(phase["heap_peak_bytes"]["weights"] == 320 * kMiB);
   CHECK(cell_of(record, "eager")["verdict"] == "fits");
 }
 
 TEST_CASE("Ctrl-C writes what was measured and ends with 130; no worker is left") {
   const Scratch scratch;
   for (const int number : {SIGINT, SIGTERM}) {
-    Program program(run_words(scratch, "hang:bytes=48MiB,eager"), with_test_worker());
-    const pid_t worker = wait_for_need(program, 48 * kMiB);
+    Program program(run_words(scratch, "hang:bytes=288MiB,eager"), with_test_worker());
+    const pid_t worker = wait_for_need(program, 288 * kMiB);
     program.signal(number);
     const Outcome outcome = program.wait();
     CHECK(outcome.status == 130);
@@ -106,7 +106,7 @@ TEST_CASE("Ctrl-C writes what was measured and ends with 130; no worker is left"
     const json record = json::parse(read_file(scratch / "out/record.json"));
     CHECK(record["settings"]["interrupted"] == true);
     CHECK(cell_of(record, "hang")["verdict"] == "interrupted");
-    CHECK(cell_of(record, "hang")["trials"][0]["phases"].back()["heap_peak_bytes"]["weights"] == 48 * kMiB);
+    CHECK(cell_of(record, "hang")["trials"][0]["phases"].back()["heap_peak_bytes"]["weights"] == 288 * kMiB);
     CHECK_THAT(read_file(scratch / "out/report.html"), ContainsSubstring("interrupted"));
   }
 }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,8 @@
 #include <sstream>
 #include <stdexcept>
 #include <thread>
+
+#include "harness/probe/status.h"
 
 extern char** environ;
 
@@ -76,14 +77,16 @@ std::optional<pid_t> Program::child(double seconds) const {
 
 Outcome Program::wait() {
   int status = 0;
-  rusage usage{};
-  wait4(pid_, &status, 0, &usage);
-  pid_ = -1;
   Outcome outcome;
+  const StatusFile memory(pid_);
+  while (waitpid(pid_, &status, WNOHANG) == 0) {
+    if (const auto now = memory.read()) outcome.peak_bytes = now->high_water;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  pid_ = -1;
   outcome.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   outcome.out = read_file(scratch_ / "out");
   outcome.err = read_file(scratch_ / "err");
-  outcome.parent_peak_kib = usage.ru_maxrss;
   return outcome;
 }
 

@@ -26,7 +26,9 @@ class Scratch {
 struct Outcome {
   int status = -1;  // exit status, or 128 + signal
   std::string out, err;
-  long parent_peak_kib = 0;  // ru_maxrss: an upper bound of the program's own peak, since it inherits this test's
+  // VmHWM as it stood at most a millisecond before the program's end. Not ru_maxrss, which also counts whoever started the
+  // program and every child that it reaped.
+  uint64_t peak_bytes = 0;
 };
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
