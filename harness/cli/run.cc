@@ -45,7 +45,8 @@ class Run : public Verb {
   void define(CLI::App& app) override {
     matrix_.define(app);
     app.add_option("--cache", caches_, "state of the page cache before each trial: warm, cold, or both")
-        ->type_name("warm,cold");
+        ->type_name("warm,cold")
+        ->allow_extra_args(false);  // or the model that follows would be taken for another
     app.add_option("--repeat", repeat_, "trials of each cell")->check(CLI::Range(1, 10000))->capture_default_str();
     app.add_option("--seed", seed_, "of the trials' order [random, printed]");
     app.add_option("--thp", matrix_.thp, "transparent huge pages in the worker")

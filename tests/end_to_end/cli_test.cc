@@ -71,6 +71,18 @@ TEST_CASE("inspect lists every tensor, and its JSON says where each lies") {
   CHECK(listed["needs"]["f16"] == bytes / 2);
 }
 
+TEST_CASE("options may stand before the model, and lists may be given in one word or in several") {
+  const auto cells = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {weighbridge(), "plan", "--json"});
+    const Outcome outcome = run(words);
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    return json::parse(outcome.out)["cells"].size();
+  };
+  CHECK(cells({"--strategy", "mmap,stream:chunk=1MiB", "--dtype", "native", small_gpt2()}) == 2);
+  CHECK(cells({small_gpt2(), "--strategy", "mmap", "--strategy", "eager", "--dtype=native", "--dtype=f16"}) == 4);
+}
+
 TEST_CASE("plan predicts without loading, against the limit that was asked for") {
   const Outcome outcome = run({weighbridge(), "plan", small_gpt2(), "--limit", "300MiB", "--json"});
   REQUIRE(outcome.status == 0);
