@@ -62,19 +62,18 @@ reports::Machine describe_machine() {
   return machine;
 }
 
-reports::Bytes counter_error_bytes(int cpus, int kernel_major, int kernel_minor, reports::Bytes measured_lag,
+reports::Bytes counter_error_bytes(int cpus, int kernel_major, int kernel_minor, const reports::Figure& measured_lag,
                                    std::string& source) {
   constexpr reports::Bytes kPage = 4096;
-  if (measured_lag == 0) {
+  if (measured_lag == uint64_t{0}) {
     source = "512 pages touched one by one, each seen at once: this kernel sums its counters when asked";
     return 0;
   }
   const bool per_cpu = kernel_major > 6 || (kernel_major == 6 && kernel_minor >= 2);
   const reports::Bytes pages = per_cpu ? static_cast<reports::Bytes>(cpus) * std::max(32, 2 * cpus) : 64;
-  source = fmt::format("{} (seen: {} bytes)",
-                       per_cpu ? "per-CPU counters: CPUs x max(32, 2 x CPUs) pages" : "64 cached events a thread",
-                       measured_lag);
-  return std::max(pages * kPage, measured_lag);
+  source = fmt::format("{} ({})", per_cpu ? "per-CPU counters: CPUs x max(32, 2 x CPUs) pages" : "64 cached events a thread",
+                       measured_lag ? fmt::format("seen: {} bytes", *measured_lag) : "not tested here");
+  return std::max(pages * kPage, measured_lag.value_or(0));
 }
 
 }  // namespace weighbridge

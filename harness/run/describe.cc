@@ -51,8 +51,7 @@ Description describe_checkpoint(const std::string& model, const std::vector<JobC
   checkpoint.dtypes = json.at("dtypes").get<std::map<std::string, reports::Bytes>>();
   for (const auto& file : json.at("files")) description.files.push_back(file.at("path"));
   description.allocator = json.at("allocator");
-  description.floor_bytes = json.at("floor_bytes");
-  description.counter_lag_bytes = json.at("counter_lag_bytes");
+  if (const auto& lag = json.at("counter_lag_bytes"); !lag.is_null()) description.counter_lag_bytes = lag.get<uint64_t>();
   for (size_t index = 0; index < cells.size(); ++index) {
     const auto& described = json.at("cells").at(index);
     reports::Cell cell;

@@ -15,8 +15,7 @@ struct Description {
   reports::Checkpoint checkpoint;
   std::vector<std::string> files;
   std::string allocator;
-  reports::Bytes floor_bytes = 0;        // of an idle worker
-  reports::Bytes counter_lag_bytes = 0;  // see counter_error_bytes
+  reports::Figure counter_lag_bytes;  // see counter_error_bytes; null where it could not be tested
   // One a job cell, in order: strategy, options and prediction filled in, dtype as asked.
   std::vector<reports::Cell> cells;
   std::vector<bool> same_as_native;  // nothing is converted

@@ -8,11 +8,11 @@ namespace {
 volatile sig_atomic_t flag = 0;
 
 void note(int signal_number) {
-  if (flag != 0) {  // asked twice
+  if (flag == 2) {  // asked three times: writing what was measured must have got stuck
     signal(signal_number, SIG_DFL);
     raise(signal_number);
   }
-  flag = 1;
+  flag = flag + 1;
 }
 
 }  // namespace
@@ -23,10 +23,10 @@ void catch_interrupts() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGHUP, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);
 }
 
 bool interrupted() { return flag != 0; }
-
-void clear_interrupt() { flag = 0; }
 
 }  // namespace weighbridge

@@ -86,7 +86,7 @@ class TrialRun {
 
   reports::Trial result(const reports::Checkpoint& checkpoint, const reports::Machine& machine) {
     const SharedPage& page = worker_.page();
-    if (page.exec_errno != 0) throw system_error("execv", settings_.worker.program, page.exec_errno, ErrorKind::environment);
+    if (page.exec_errno != 0) throw system_error("execve", settings_.worker.program, page.exec_errno, ErrorKind::environment);
     if (ready_ && trial_.phases.size() < kPhases) unfinished_phase();
     trial_.reached = reached();
     trial_.timeline = timeline_.take();

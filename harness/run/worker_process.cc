@@ -25,7 +25,8 @@ namespace weighbridge {
 namespace {
 
 // In the child between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become_worker(const WorkerSettings& settings, pid_t parent, SharedPage& page, const int (&from)[5]) {
+[[noreturn]] void become_worker(const WorkerSettings& settings, char* const* environment, pid_t parent, SharedPage& page,
+                                const int (&from)[5]) {
   constexpr int kFirst = kControlDescriptor;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);  // it died before the line above
@@ -33,6 +34,7 @@ namespace {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGINT, SIG_IGN);  // Ctrl-C goes to the whole foreground group; the parent decides what becomes of the worker
+  for (const int number : {SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_DFL);
   if (settings.thp_off) prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 
   // Above the fixed places first, or one of them could be overwritten before it is moved.
@@ -53,10 +55,27 @@ namespace {
     close(score);
   }
   const char* const arguments[] = {settings.program.c_str(), nullptr};
-  execv(settings.program.c_str(), const_cast<char* const*>(arguments));
+  execve(settings.program.c_str(), const_cast<char* const*>(arguments), environment);
   page.exec_errno = errno;
   _exit(127);
 }
+
+// The environment of a worker: this process's, without what would change its allocator and with it every figure.
+class WorkerEnvironment {
+ public:
+  WorkerEnvironment() {
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+      const std::string_view text = *variable;
+      const std::string_view name = text.substr(0, text.find('='));
+      if (name != "MALLOC_CONF" && name != "LD_PRELOAD" && name != "GLIBC_TUNABLES") kept_.push_back(*variable);
+    }
+    kept_.push_back(nullptr);
+  }
+  char* const* get() const { return kept_.data(); }
+
+ private:
+  std::vector<char*> kept_;
+};
 
 }  // namespace
 
@@ -90,10 +109,11 @@ WorkerProcess::WorkerProcess(const Job& job, const WorkerSettings& settings)
   const Descriptor theirs(pair[1]);
 
   const int descriptors[5] = {theirs.get(), page_.descriptor(), job_file.get(), reply_.get(), settings.reference};
+  const WorkerEnvironment environment;
   const pid_t parent = getpid();
   pid_ = fork();
   if (pid_ < 0) throw system_error("fork", "", errno);
-  if (pid_ == 0) become_worker(settings, parent, *page_, descriptors);
+  if (pid_ == 0) become_worker(settings, environment.get(), parent, *page_, descriptors);
 }
 
 WorkerProcess::~WorkerProcess() {
@@ -141,11 +161,17 @@ Ending WorkerProcess::reap() {
 }
 
 std::string WorkerProcess::reply() const {
-  constexpr off_t kMostBytes = off_t{64} << 20;
+  constexpr off_t kMostBytes = off_t{1} << 20;
   struct stat info {};
-  if (fstat(reply_.get(), &info) != 0 || info.st_size > kMostBytes) return {};
+  if (fstat(reply_.get(), &info) != 0) throw system_error("fstat", "memfd:weighbridge-reply", errno);
+  if (info.st_size > kMostBytes) {
+    throw Error(ErrorKind::environment, fmt::format("the worker's answer has {} bytes, more than this program takes: a "
+                                                    "checkpoint of very many files", info.st_size));
+  }
   std::string text(static_cast<size_t>(info.st_size), '\0');
-  if (pread(reply_.get(), text.data(), text.size(), 0) != info.st_size) return {};
+  if (pread(reply_.get(), text.data(), text.size(), 0) != info.st_size) {
+    throw Error(ErrorKind::environment, "the worker's answer could not be read");
+  }
   return text;
 }
 
@@ -164,14 +190,19 @@ std::string run_job(const Job& job, const WorkerSettings& settings, const std::f
   }
   const Ending ending = worker.reap();
   const SharedPage& page = worker.page();
-  if (page.exec_errno != 0) throw system_error("execv", settings.program, page.exec_errno, ErrorKind::environment);
+  if (page.exec_errno != 0) throw system_error("execve", settings.program, page.exec_errno, ErrorKind::environment);
   if (const uint32_t failed = page.failed.load(std::memory_order_acquire); failed != 0) {
     const auto kind = failed == kCrashed ? ErrorKind::environment : static_cast<ErrorKind>(failed - 1);
     throw Error(kind == ErrorKind::refused ? ErrorKind::environment : kind, page.message.data());
   }
+  if (ending.signal == SIGPIPE) throw BrokenPipe();
   if (ending.signal) {
-    throw Error(ErrorKind::bad_input, fmt::format("{}: the process that was reading it was killed by signal {} ({})",
-                                                  printable(job.model), *ending.signal, strsignal(*ending.signal)));
+    const int number = *ending.signal;
+    const bool crashed = number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGILL || number == SIGFPE;
+    throw Error(crashed ? ErrorKind::bad_input : ErrorKind::environment,
+                fmt::format("{}: the process that was reading it {} signal {} ({}){}", printable(job.model),
+                            crashed ? "crashed with" : "was killed by", number, strsignal(number),
+                            number == SIGKILL ? ": was the machine out of memory?" : ""));
   }
   if (ending.exit_status != 0) {
     throw Error(ErrorKind::environment,

@@ -60,7 +60,7 @@ class WorkerProcess {
   void kill();
   // Waits for the end and reaps; once.
   Ending reap();
-  // The answer of a describe or reference job, at most 64 MiB; empty when there is none.
+  // The answer of a describe or reference job. Throws Error(environment) above 1 MiB: the parent stays small.
   std::string reply() const;
 
  private:
@@ -70,8 +70,8 @@ class WorkerProcess {
 };
 
 // Runs a job that answers (describe, reference, inspect) to its end. `tick` is called about every 100 ms with the page.
-// Throws what the worker failed with, as an Error of the same kind; a worker that crashed is Error(bad_input) that says
-// so, since a checkpoint is the only input it has.
+// Throws what the worker failed with, as an Error of the same kind. A worker that crashed is Error(bad_input) that says
+// so, since a checkpoint is the only input it has; one that was killed is Error(environment).
 std::string run_job(const Job& job, const WorkerSettings& settings, const std::function<void(const SharedPage&)>& tick);
 
 }  // namespace weighbridge

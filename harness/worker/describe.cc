@@ -2,7 +2,9 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "harness/worker/worker.h"
 #include "strategies/error.h"
@@ -14,21 +16,24 @@ namespace {
 
 // How far the kernel's counters lag on this machine, found by trial: pages are touched one at a time and RssAnon is read
 // after each. Kernels that sum their per-CPU counters on a read (and those before 6.2 within a thread's 64 cached
-// events) show themselves here; bytes of the largest difference seen.
-uint64_t measured_counter_lag() {
+// events) show themselves here; bytes of the largest difference seen, nullopt where the test could not be made.
+std::optional<uint64_t> measured_counter_lag() {
   constexpr size_t kTouched = 512;
   void* pages = mmap(nullptr, kTouched * kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (pages == MAP_FAILED) return 0;
+  if (pages == MAP_FAILED) return std::nullopt;
   madvise(pages, kTouched * kPageBytes, MADV_NOHUGEPAGE);
   const StatusFile status(0);
   const auto before = status.read();
-  uint64_t lag = 0;
+  std::optional<uint64_t> lag;
   for (size_t page = 0; before && page < kTouched; ++page) {
     static_cast<volatile char*>(pages)[page * kPageBytes] = 1;
     const auto now = status.read();
-    if (!now) break;
+    if (!now) {
+      lag.reset();
+      break;
+    }
     const uint64_t truth = before->anon + (page + 1) * kPageBytes;
-    lag = std::max(lag, truth > now->anon ? truth - now->anon : now->anon - truth);
+    lag = std::max(lag.value_or(0), truth > now->anon ? truth - now->anon : now->anon - truth);
   }
   munmap(pages, kTouched * kPageBytes);
   return lag;
@@ -37,7 +42,6 @@ uint64_t measured_counter_lag() {
 }  // namespace
 
 void describe(WorkerContext& context) {
-  const auto floor = StatusFile(0).read();
   const Checkpoint checkpoint = open_checkpoint(context.job.model);
   nlohmann::json json = {{"path", checkpoint.path},
                          {"format", checkpoint.format},
@@ -45,8 +49,8 @@ void describe(WorkerContext& context) {
                          {"file_bytes", checkpoint.file_bytes()},
                          {"tensors", checkpoint.tensors.size()},
                          {"allocator", context.allocator.version()},
-                         {"floor_bytes", floor ? floor->need() : 0},
-                         {"counter_lag_bytes", measured_counter_lag()}};
+                         {"counter_lag_bytes", nullptr}};
+  if (const auto lag = measured_counter_lag()) json["counter_lag_bytes"] = *lag;
   json["files"] = nlohmann::json::array();
   for (const CheckpointFile& file : checkpoint.files) json["files"].push_back({{"path", file.path}, {"bytes", file.bytes}});
   std::map<std::string, uint64_t> dtypes;

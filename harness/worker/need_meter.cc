@@ -48,7 +48,6 @@ void NeedMeter::read() {
     raise_to(phase.swap_peak, status->swap);
     raise_to(phase.overhead_peak, need > weights + staging ? need - weights - staging : 0);
   }
-  page_.readings.fetch_add(1, std::memory_order_relaxed);
   busy_.clear(std::memory_order_release);
 }
 

@@ -10,7 +10,8 @@
 //
 // So the worker reads its own status right before each release: Memory::release, unmap and drop, the allocator's purges
 // and unmappings, and at each phase's end. Releases below 64 KiB are gathered until 256 KiB are unread, which bounds the
-// error for small ones. Concurrent releases are exact too: the first of them reads before anything is gone.
+// error for small ones. Of several threads that release at once, the first reads before anything is gone; what a thread
+// allocates between another's reading and its release is seen by the next reading only (216 to 744 KiB with four threads).
 // Cost: 6.5 us a reading, none without releases.
 #pragma once
 

@@ -42,7 +42,6 @@ struct SharedPage {
   std::atomic<uint64_t> bytes_to_use;      // passes x delivered bytes
   std::atomic<uint64_t> checksum;
   std::atomic<uint32_t> checksum_known;    // 1: every tensor was used and equal to the reference
-  std::atomic<uint64_t> readings;          // of /proc/self/status, made by the worker itself
   std::atomic<uint32_t> failed;            // 0, or 1 + ErrorKind, or kCrashed; the message is complete once this is set
   std::array<char, 1024> message;
   std::atomic<int32_t> exec_errno;         // the worker could not be started at all

@@ -31,9 +31,9 @@ std::string read_job() {
 }
 
 void run(SharedPageMapping& page) {
-  // Both live as long as the process: arena 0 calls the meter until the last free.
-  static NeedMeter meter(*page);
-  static const std::unique_ptr<Allocator> allocator = make_allocator(meter);
+  // Never destroyed: arena 0 calls the meter until the process's last free, after static destructors have run.
+  static NeedMeter& meter = *new NeedMeter(*page);
+  static Allocator* const allocator = make_allocator(meter).release();
   const Job job = decode_job(read_job());
   WorkerContext context{page, meter, *allocator, job};
   using Mode = void (*)(WorkerContext&);
@@ -47,7 +47,7 @@ void run(SharedPageMapping& page) {
 }  // namespace
 
 int worker_main() {
-  static SharedPageMapping page = SharedPageMapping::adopt(kPageDescriptor);
+  static SharedPageMapping& page = *new SharedPageMapping(SharedPageMapping::adopt(kPageDescriptor));
   try {
     run(page);
     return 0;
