@@ -48,10 +48,12 @@ uint64_t sum(const Trial& trial, uint64_t Phase::*figure) {
   return total;
 }
 
-Bytes reclaimable(const Trial& trial) {
+// Above the program's own pages; without those a checkpoint's share of RssFile is not known.
+Figure reclaimable(const Trial& trial) {
+  if (!trial.floor_file_bytes) return std::nullopt;
   Bytes file = 0;
   for (const Phase& phase : trial.phases) file = std::max(file, phase.file_peak_bytes);
-  return file - std::min(file, trial.floor_file_bytes);
+  return file - std::min(file, *trial.floor_file_bytes);
 }
 
 // The trial whose figure is the median of those that are known.
@@ -155,14 +157,14 @@ void aggregate(Cell& cell, Bytes error_bytes) {
 
   // The rest, each by its own rule, from the trials that can tell it.
   const auto take = [&](Figure Cell::*member, const char* name, const Trials& trials, const std::string& none,
-                        const std::function<Figure(const Trial&)>& figure) {
+                        const std::function<Figure(const Trial&)>& figure, const char* rests_on = nullptr) {
     cell.*member = median(trials, figure);
-    const std::string reason = trials.empty() ? none : reason_of(trials, name, kUnknown);
+    const std::string otherwise = rests_on == nullptr ? kUnknown : reason_of(trials, rests_on, kUnknown);
+    const std::string reason = trials.empty() ? none : reason_of(trials, name, otherwise);
     explain(cell, name, (cell.*member).has_value(), reason);
   };
-  take(&Cell::floor_bytes, "floor_bytes", shown, none_reached, [](const Trial& t) -> Figure { return t.floor_bytes; });
-  take(&Cell::reclaimable_bytes, "reclaimable_bytes", shown, none_reached,
-       [](const Trial& t) -> Figure { return reclaimable(t); });
+  take(&Cell::floor_bytes, "floor_bytes", shown, none_reached, [](const Trial& t) { return t.floor_bytes; });
+  take(&Cell::reclaimable_bytes, "reclaimable_bytes", shown, none_reached, reclaimable, "floor_file_bytes");
   take(&Cell::peak_rss_bytes, "peak_rss_bytes", shown, none_reached,
        [](const Trial& t) { return largest(t, &Phase::peak_rss_bytes); });
   take(&Cell::page_table_bytes, "page_table_bytes", shown, none_reached,
@@ -202,6 +204,8 @@ std::vector<std::string> unexplained(const Record& record) {
     for (size_t t = 0; t < cell.trials.size(); ++t) {
       const Trial& trial = cell.trials[t];
       const std::string in_trial = path_of(in_cell, "trials", t);
+      check(in_trial, trial.unavailable, "floor_bytes", trial.floor_bytes.has_value());
+      check(in_trial, trial.unavailable, "floor_file_bytes", trial.floor_file_bytes.has_value());
       check(in_trial, trial.unavailable, "cached_before_bytes", trial.cached_before_bytes.has_value());
       check(in_trial, trial.unavailable, "cached_after_bytes", trial.cached_after_bytes.has_value());
       for (size_t p = 0; p < trial.phases.size(); ++p) {
@@ -211,6 +215,7 @@ std::vector<std::string> unexplained(const Record& record) {
           check(in_phase, trial.unavailable, figure, value.has_value());
         };
         of_phase("peak_rss_bytes", phase.peak_rss_bytes);
+        of_phase("need_end_bytes", phase.need_end_bytes);
         of_phase("swap_peak_bytes", phase.swap_peak_bytes);
         of_phase("page_table_bytes", phase.page_table_bytes);
         of_phase("minor_faults", phase.minor_faults);

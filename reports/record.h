@@ -42,7 +42,7 @@ struct Phase {
   uint64_t wall_ns = 0, cpu_ns = 0;
   Figure peak_rss_bytes;  // VmHWM, reset at the phase's start
   Bytes need_peak_bytes = 0;
-  Bytes need_end_bytes = 0;
+  Figure need_end_bytes;
   Bytes file_peak_bytes = 0;  // largest RssFile
   Figure swap_peak_bytes;
   Figure page_table_bytes;  // VmPTE at the end
@@ -72,7 +72,7 @@ struct Trial {
   std::string reason;   // one sentence, for a person
   std::string checksum;
   std::string reached;  // the phase it was in when it ended
-  Bytes floor_bytes = 0, floor_file_bytes = 0;
+  Figure floor_bytes, floor_file_bytes;  // null when it ended before it was ready
   std::vector<Phase> phases;
   std::vector<std::pair<std::string, uint64_t>> phase_start_ns;  // on the timeline's clock
   Timeline timeline;

@@ -34,7 +34,8 @@ std::vector<Finding> find(const Record& record) {
 
 std::optional<Cost> cost(const Cell& cell) {
   if (ended_by_itself(cell.verdict) && cell.need_bytes) {
-    return Cost{*cell.need_bytes - std::min(*cell.need_bytes, cell.floor_bytes.value_or(0)), true};
+    if (!cell.floor_bytes) return std::nullopt;  // neither known without it, nor to be taken from a prediction
+    return Cost{*cell.need_bytes - std::min(*cell.need_bytes, *cell.floor_bytes), true};
   }
   if (cell.predicted) return Cost{cell.predicted->need_bytes, false};
   return std::nullopt;

@@ -15,7 +15,7 @@ std::vector<Finding> cache_is_not_need(const Record& record);
 std::vector<Finding> prediction_differs(const Record& record);
 std::vector<Finding> kept_native(const Record& record);
 
-// What loading itself costs, without the floor.
+// What loading itself costs, without the floor; nullopt when the floor of a measured cell is not known.
 struct Cost {
   Bytes bytes = 0;
   bool measured = false;  // false: predicted, as the cell did not end by itself

@@ -40,8 +40,8 @@ void write_predictions(Out& out, const View& view) {
   Bytes scale = 1;
   for (size_t i = 0; i < view.record.cells.size(); ++i) {
     const Cell& cell = view.cell(i);
-    if (!cell.predicted || !cell.need_bytes || ended_early(cell) || cell.verdict.empty()) continue;
-    const Bytes floor = std::min(cell.floor_bytes.value_or(0), *cell.need_bytes);
+    if (!cell.predicted || !cell.need_bytes || !cell.floor_bytes || ended_early(cell) || cell.verdict.empty()) continue;
+    const Bytes floor = std::min(*cell.floor_bytes, *cell.need_bytes);
     pairs.push_back({i, cell.predicted->need_bytes, *cell.need_bytes - floor});
     scale = std::max({scale, pairs.back().predicted, pairs.back().measured});
   }

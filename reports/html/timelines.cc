@@ -55,7 +55,7 @@ void write_phases(Out& out, const Trial& trial) {
         "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td><b>{}</b></td><td>{}</td><td>{}</td><td>{}</td>"
         "<td>{}</td><td>{}</td></tr>\n",
         phase.name, human_duration(phase.wall_ns), human_duration(phase.cpu_ns), human(phase.need_peak_bytes),
-        human(phase.need_end_bytes), human(phase.file_peak_bytes), bytes_or_dash(phase.peak_rss_bytes),
+        bytes_or_dash(phase.need_end_bytes), human(phase.file_peak_bytes), bytes_or_dash(phase.peak_rss_bytes),
         count(phase.minor_faults), count(phase.major_faults));
   }
   out.raw("</tbody></table></div>\n");

@@ -78,6 +78,23 @@ TEST_CASE("a figure that no trial knows keeps the trials' reason, the harness's 
   CHECK(cell.unavailable.count("wall_ns") == 0);
 }
 
+TEST_CASE("a floor that is not known is not 0, and what rests on it is not known either") {
+  Cell cell;
+  cell.trials = {sample::trial(1, {kGiB, 40 * kMiB, kGiB, 0}), sample::trial(2, {kGiB, 40 * kMiB, kGiB, 0})};
+  cell.trials[0].floor_bytes = cell.trials[0].floor_file_bytes = std::nullopt;
+  aggregate(cell, 0);
+  CHECK(cell.floor_bytes == 700u << 10);  // of the trial that knows it
+  CHECK(cell.reclaimable_bytes == 37 * kMiB);
+  cell.trials[1].floor_bytes = cell.trials[1].floor_file_bytes = std::nullopt;
+  cell.trials[1].unavailable = {{"floor_bytes", "it was gone"}, {"floor_file_bytes", "status was gone"}};
+  aggregate(cell, 0);
+  CHECK_FALSE(cell.floor_bytes);
+  CHECK_FALSE(cell.reclaimable_bytes);
+  CHECK(cell.unavailable.at("floor_bytes") == "it was gone");
+  CHECK(cell.unavailable.at("reclaimable_bytes") == "status was gone");
+  CHECK(cell.need_bytes == kGiB);
+}
+
 TEST_CASE("a cell without trials was not run, and later trials take its reasons away") {
   Cell cell;
   cell.predicted = Prediction{};
@@ -109,7 +126,11 @@ TEST_CASE("a null without a reason is found") {
   record.cells[2].unavailable.erase("wall_ns");
   record.cells[0].trials[1].phases[2].psi_some_ns = std::nullopt;
   record.cells[0].trials[0].cached_before_bytes = std::nullopt;
-  CHECK(unexplained(record) == std::vector<std::string>{"cells[0].trials[0].cached_before_bytes",
-                                                        "cells[0].trials[1].phases[2].psi_some_ns",
-                                                        "cells[2].wall_ns"});
+  record.cells[0].trials[0].floor_bytes = record.cells[0].trials[0].floor_file_bytes = std::nullopt;
+  record.cells[0].trials[1].phases[0].need_end_bytes = std::nullopt;
+  CHECK(unexplained(record) ==
+        std::vector<std::string>{"cells[0].trials[0].floor_bytes", "cells[0].trials[0].floor_file_bytes",
+                                 "cells[0].trials[0].cached_before_bytes",
+                                 "cells[0].trials[1].phases[0].need_end_bytes",
+                                 "cells[0].trials[1].phases[2].psi_some_ns", "cells[2].wall_ns"});
 }

@@ -121,6 +121,9 @@ TEST_CASE("prediction-differs: beyond 2 % + 4 MiB and what the kernel's counters
              ContainsSubstring("eager/native was predicted to need 12.6 GiB"));
   cell.need_bytes = kStored + kFloor - allowed - 1;
   CHECK(only(find(with({cell})), "prediction-differs"));
+  cell.floor_bytes.reset();  // then what loading itself needed is not known
+  CHECK_FALSE(only(find(with({cell})), "prediction-differs"));
+  cell.floor_bytes = kFloor;
   cell.predicted.reset();
   CHECK_FALSE(only(find(with({cell})), "prediction-differs"));
   // What a killed cell reached says nothing about its prediction.

@@ -51,7 +51,8 @@ Phase phase(const char* name, uint64_t wall_ns, const Weight& weight) {
   phase.wall_ns = wall_ns;
   phase.cpu_ns = wall_ns / 10 * 9;
   phase.peak_rss_bytes = weight.need + weight.file;
-  phase.need_peak_bytes = phase.need_end_bytes = weight.need;
+  phase.need_peak_bytes = weight.need;
+  phase.need_end_bytes = weight.need;
   phase.file_peak_bytes = weight.file;
   phase.swap_peak_bytes = 0;
   phase.page_table_bytes = weight.need / 512 + 40960;
@@ -116,10 +117,11 @@ Trial killed(int number, Bytes need) {
   trial.phase_start_ns.pop_back();
   Phase& load = trial.phases.back();
   load.lazy_free_bytes = load.pss_bytes = std::nullopt;
-  load.peak_rss_bytes = std::nullopt;
+  load.peak_rss_bytes = load.need_end_bytes = std::nullopt;
   trial.unavailable = {{"lazy_free_bytes", "killed before the phase's end"},
                        {"pss_bytes", "killed before the phase's end"},
                        {"peak_rss_bytes", "killed before VmHWM was read"},
+                       {"need_end_bytes", "killed before the phase's end"},
                        {"cached_after_bytes", "not read after a kill"}};
   trial.cached_after_bytes = std::nullopt;
   trial.exit_status = std::nullopt;
