@@ -67,6 +67,45 @@ std::string printable(std::string_view text, bool utf8) {
   return line;
 }
 
+std::string shell_quoted(std::string_view word) {
+  constexpr std::string_view kPlain = "_./:=@%+,-";
+  bool plain = !word.empty();
+  for (const char c : word) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    plain = plain && (letter || static_cast<unsigned char>(c) >= 0x80 || kPlain.find(c) != std::string_view::npos);
+  }
+  if (printable(word) != word) {
+    std::string text = "$'";
+    for (const char c : word) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (c == '\n') {
+        text += "\\n";
+      } else if (c == '\'' || c == '\\') {
+        text += {'\\', c};
+      } else if (byte < 0x20 || byte >= 0x7F) {
+        text += fmt::format("\\{:03o}", byte);  // of three digits always, so that no digit after it is taken for its own
+      } else {
+        text += c;
+      }
+    }
+    return text + "'";
+  }
+  if (plain) return std::string(word);
+  std::string text = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      text += "'\\''";
+    } else {
+      text += c;
+    }
+  }
+  return text + "'";
+}
+
+std::string shell_quoted_path(std::string_view path) {
+  return shell_quoted(path.starts_with('-') ? "./" + std::string(path) : std::string(path));
+}
+
 size_t columns_of(std::string_view text) {
   size_t columns = 0;
   for (const char c : text) columns += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
