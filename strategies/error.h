@@ -38,8 +38,9 @@ Error system_error(std::string_view call, std::string_view path, int error_numbe
 // "PATH: byte OFFSET: found FOUND, expected EXPECTED".
 Error format_error(std::string_view path, uint64_t offset, std::string_view found, std::string_view expected);
 
-// One line of at most `limit` bytes that is safe to print: control characters escaped, a long text cut with "...".
-// For every text that a checkpoint supplies.
+// One line of about `limit` bytes that is safe to print: control characters (C0, C1), bytes that are no UTF-8 and marks
+// that reorder text are escaped, a long text is cut between characters with "...". For every text that a checkpoint or a
+// path supplies.
 std::string printable(std::string_view untrusted, size_t limit = 200);
 
 }  // namespace weighbridge

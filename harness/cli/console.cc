@@ -3,12 +3,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <langinfo.h>
 
+#include "harness/run/interrupt.h"
 #include "strategies/error.h"
 
 namespace weighbridge::cli {
@@ -52,6 +54,7 @@ unsigned stderr_columns() { return columns(STDERR_FILENO); }
 
 void print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    if (errno == EPIPE) throw BrokenPipe();
     throw Error(ErrorKind::environment, "standard output could not be written");
   }
 }

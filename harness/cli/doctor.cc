@@ -5,8 +5,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
-#include <fstream>
 
 #include "harness/cli/console.h"
 #include "harness/cli/matrix_options.h"
@@ -82,6 +83,7 @@ class Doctor : public Verb {
     request.worker.program = worker_program();
     MatrixEvents silent;
     const reports::Record record = run_matrix(request, silent);
+    if (record.settings.interrupted) throw Interrupted();
     const reports::Trial& trial = record.cells.at(0).trials.at(0);
 
     std::string text = machine_text(record);
@@ -94,6 +96,12 @@ class Doctor : public Verb {
       whole = whole && there;
       text += fmt::format("{:<22}  {:<3}  {}\n", row.figure, there ? "yes" : "no",
                           there ? row.meaning : measured ? reason->second : trial.reason);
+    }
+    for (const auto& [figure, reason] : trial.unavailable) {  // and whatever else is null
+      const auto listed = std::find_if(std::begin(kFigures), std::end(kFigures), [&](const Row& row) { return figure == row.figure; });
+      if (listed != std::end(kFigures)) continue;
+      whole = false;
+      text += fmt::format("{:<22}  no   {}\n", figure, reason);
     }
     text += fmt::format("{:<22}  {:<3}  {} samples in {}\n", "timeline", trial.timeline.size() > 0 ? "yes" : "no",
                         trial.timeline.samples_taken, "one short trial");

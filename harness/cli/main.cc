@@ -1,7 +1,10 @@
 // weighbridge: the command line. Finds the verb, and turns what a verb throws into one line and an exit status.
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "harness/cli/console.h"
 #include "harness/cli/verb.h"
@@ -57,6 +60,8 @@ int run_verb(Verb& verb) {
   } catch (const reports::BadRecord& error) {
     complain(error.what());
     return kBadInput;
+  } catch (const BrokenPipe&) {
+    return 128 + SIGPIPE;
   } catch (const Interrupted&) {
     complain("interrupted before anything was measured");
     return kInterrupted;
@@ -66,7 +71,28 @@ int run_verb(Verb& verb) {
   }
 }
 
+// Standard input, output and error must be open: a file or memory that took the number of a closed one would be written
+// over by whatever is printed.
+void open_standard_descriptors() {
+  int descriptor;
+  do {
+    descriptor = open("/dev/null", O_RDWR);
+  } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+  if (descriptor > STDERR_FILENO) close(descriptor);
+}
+
+// A word that begins with a dash in the verb's place: a top-level option, or a misspelt one.
+bool known_top_option(std::string_view word) {
+  constexpr std::string_view kKnown[] = {"--help", "-h", "--version"};
+  if (std::find(std::begin(kKnown), std::end(kKnown), word) != std::end(kKnown)) return true;
+  const auto near = nearest(word, kKnown);
+  complain("no option " + printable(word) +
+           (near.size() < 3 ? ": see weighbridge --help" : ": did you mean " + std::string(near) + "?"));
+  return false;
+}
+
 int main(int argc, char** argv) {
+  open_standard_descriptors();
   if (argc == 1) {
     std::fputs(kShortHelp, stderr);
     return kUsage;
@@ -84,6 +110,7 @@ int main(int argc, char** argv) {
     verb->define(*sub);
     names.emplace_back(verb->name());
   }
+  if (argv[1][0] == '-' && !known_top_option(argv[1])) return kUsage;
   if (argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
     const auto near = nearest(argv[1], names);
     complain("no verb '" + printable(argv[1]) + "'" +
@@ -106,7 +133,7 @@ int main(int argc, char** argv) {
     explain_extras(*sub, extras);
     return kUsage;
   } catch (const CLI::ParseError& error) {
-    complain(error.what());
+    complain(std::string(error.what()) + ": see weighbridge " + (chosen == verbs.end() ? "" : std::string((*chosen)->name()) + " ") + "--help");
     return kUsage;
   }
   if (chosen == verbs.end()) {

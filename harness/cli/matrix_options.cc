@@ -61,6 +61,9 @@ MatrixRequest MatrixOptions::request() const {
   request.model = model;
   request.strategies = split_strategies(strategies);
   request.dtypes = split_list(dtypes);
+  // An empty word is more likely an unset variable than a wish to measure everything.
+  if (!strategies.empty() && request.strategies.empty()) throw Error(ErrorKind::usage, "--strategy names no strategy");
+  if (!dtypes.empty() && request.dtypes.empty()) throw Error(ErrorKind::usage, "--dtype names no dtype");
   request.passes = passes;
   request.worker.program = worker_program();
   request.worker.thp_off = thp == "off";

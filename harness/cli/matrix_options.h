@@ -14,7 +14,6 @@ struct MatrixOptions {
   std::vector<std::string> strategies, dtypes;
   int passes = 1;
   std::string thp = "off";
-  std::string worker;
 
   void define(CLI::App& app);
   // Throws Error(usage).

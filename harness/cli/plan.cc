@@ -1,4 +1,6 @@
 // weighbridge plan: what each cell will need, without loading anything.
+#include <algorithm>
+
 #include "harness/cli/console.h"
 #include "harness/cli/matrix_options.h"
 #include "harness/cli/verb.h"
@@ -31,21 +33,26 @@ class Plan : public Verb {
     const std::optional<uint64_t> limit = limit_.empty() ? std::nullopt : std::optional(parse_bytes(limit_, "--limit"));
     catch_interrupts();
     std::vector<std::string> notes;
-    reports::Record record = plan_matrix(matrix_.request(), nullptr, &notes);
+    reports::Record record = plan_matrix(matrix_.request(), notes);
     if (limit) record.machine.limits = {{"--limit", *limit}};  // alone: the question is about another machine
     for (reports::Cell& cell : record.cells) {
       cell.verdict = reports::verdict::not_run;
       cell.reason = "predicted, not measured";
       reports::aggregate(cell, record.machine.error_bytes);
     }
+    // As run ends: 1 where nothing is going to fit.
+    const reports::Limit* bites = record.limit();
+    const bool any_fits = bites == nullptr || std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& cell) {
+      return !cell.predicted || cell.predicted->need_bytes <= bites->bytes;
+    });
     if (json_) {
       reports::write_record(stdout, record);
-      return kDone;
+      return any_fits ? kDone : kNothingFits;
     }
     std::string text = reports::render_plan(record, stdout_style(0));
     for (const std::string& note : notes) text += note + "\n";
     print(text);
-    return kDone;
+    return any_fits ? kDone : kNothingFits;
   }
 
  private:

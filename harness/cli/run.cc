@@ -1,9 +1,13 @@
 // weighbridge run: measure the matrix, write record and report.
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 #include <random>
 
@@ -14,6 +18,7 @@
 #include "harness/run/interrupt.h"
 #include "reports/html/html.h"
 #include "reports/json.h"
+#include "reports/printable.h"
 #include "reports/verdict.h"
 #include "strategies/error.h"
 
@@ -30,6 +35,20 @@ void prepare_folder(const std::string& folder) {
   if (descriptor < 0) throw system_error("open", probe, errno, ErrorKind::environment);
   close(descriptor);
   unlink(probe.c_str());
+  for (const char* name : {"/record.json", "/report.html"}) {
+    if (std::filesystem::is_directory(folder + name, error)) {
+      throw Error(ErrorKind::environment, folder + name + " is a folder, and this run wants to write a file there");
+    }
+  }
+}
+
+uint64_t parse_seed(const std::string& text) {
+  uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw Error(ErrorKind::usage, "--seed takes a whole number below 2^64, not '" + printable(text) + "'");
+  }
+  return seed;
 }
 
 class Run : public Verb {
@@ -48,7 +67,7 @@ class Run : public Verb {
         ->type_name("warm,cold")
         ->allow_extra_args(false);  // or the model that follows would be taken for another
     app.add_option("--repeat", repeat_, "trials of each cell")->check(CLI::Range(1, 10000))->capture_default_str();
-    app.add_option("--seed", seed_, "of the trials' order [random, printed]");
+    app.add_option("--seed", seed_, "of the trials' order [random, printed]")->type_name("N");
     app.add_option("--thp", matrix_.thp, "transparent huge pages in the worker")
         ->check(CLI::IsMember({"off", "inherit"}))
         ->capture_default_str();
@@ -56,7 +75,7 @@ class Run : public Verb {
         ->check(CLI::Range(0, 1000))
         ->capture_default_str();
     app.add_option("--timeout", timeout_, "seconds after which a trial is ended, verdict timed-out [none]")
-        ->check(CLI::PositiveNumber);
+        ->type_name("SECONDS");
     app.add_option("--out", out_, "folder for record.json and report.html")->capture_default_str();
     auto* json = app.add_flag("--json", json_, "print the record on standard output instead of the table");
     auto* plain = app.add_flag("--plain", plain_, "print the table tab-separated")->excludes(json);
@@ -67,10 +86,16 @@ class Run : public Verb {
   int run() override {
     MatrixRequest request = matrix_.request();
     request.repeat = repeat_;
-    request.seed = seed_ ? *seed_ : std::random_device{}();
+    request.seed = seed_ ? parse_seed(*seed_) : std::random_device{}();
     request.sample_interval_ns = sample_rate_ == 0 ? 0 : 1'000'000'000u / static_cast<uint64_t>(sample_rate_);
-    if (timeout_) request.timeout_ns = static_cast<uint64_t>(*timeout_ * 1e9);
+    if (timeout_) {
+      if (!(*timeout_ >= 0.001 && *timeout_ <= 1e9)) {
+        throw Error(ErrorKind::usage, "--timeout takes seconds from 0.001 to 1e9, such as 30 or 0.5");
+      }
+      request.timeout_ns = static_cast<uint64_t>(*timeout_ * 1e9);
+    }
     if (!caches_.empty()) request.caches = split_list(caches_);
+    if (request.caches.empty()) throw Error(ErrorKind::usage, "--cache takes warm, cold or warm,cold");
     for (const std::string& cache : request.caches) {
       if (cache != "warm" && cache != "cold") {
         throw Error(ErrorKind::usage, "--cache takes warm, cold or warm,cold, not '" + printable(cache) + "'");
@@ -84,20 +109,23 @@ class Run : public Verb {
     const reports::Record record = run_matrix(request, progress);
     progress.finish();
 
-    // The record first: it is what cannot be made again.
+    // The record first: it is what cannot be made again. What cannot be written is said, and the rest goes on.
     const std::string record_path = out_ + "/record.json", report_path = out_ + "/report.html";
-    reports::write_record_file(record_path, record);
-    reports::write_html_file(report_path, record);
-    if (json_) {
-      reports::write_record(stdout, record);
-    } else if (plain_) {
-      print(reports::render_plain(record));
-    } else if (quiet_) {
-      print(reports::render_verdict(record, stdout_style(-1)));
-    } else {
-      print(reports::render_terminal(record, stdout_style(verbose_ ? 1 : 0)) + "report  " + report_path +
-            "      record  " + record_path + "\n");
-    }
+    bool written = true;
+    const auto attempt = [&](const auto& write) {
+      try {
+        write();
+      } catch (const BrokenPipe&) {
+        throw;
+      } catch (const std::exception& error) {
+        complain(error.what());
+        written = false;
+      }
+    };
+    attempt([&] { reports::write_record_file(record_path, record); });
+    attempt([&] { reports::write_html_file(report_path, record); });
+    attempt([&] { show(record, record_path, report_path); });
+    if (!written) return kEnvironment;
     if (record.settings.interrupted) {
       complain("interrupted: what was measured is in " + record_path);
       return kInterrupted;
@@ -108,27 +136,40 @@ class Run : public Verb {
   }
 
  private:
+  void show(const reports::Record& record, const std::string& record_path, const std::string& report_path) const {
+    if (json_) {
+      reports::write_record(stdout, record);
+    } else if (plain_) {
+      print(reports::render_plain(record));
+    } else if (quiet_) {
+      print(reports::render_verdict(record, stdout_style(-1)));
+    } else {
+      print(reports::render_terminal(record, stdout_style(verbose_ ? 1 : 0)) + "report  " + printable(report_path, 4096) +
+            "      record  " + printable(record_path, 4096) + "\n");
+    }
+  }
+
   // The command line that does the same again, with the seed that was drawn.
   std::string command(const MatrixRequest& request) const {
-    std::string text = "weighbridge run '" + matrix_.model + "'";
+    std::string text = "weighbridge run " + reports::shell_quoted(matrix_.model);
     const auto list = [&](const char* option, const std::vector<std::string>& items) {
       if (items.empty()) return;
       text += std::string(" ") + option + " ";
-      for (size_t i = 0; i < items.size(); ++i) text += (i == 0 ? "" : ",") + items[i];
+      text += reports::shell_quoted(fmt::format("{}", fmt::join(items, ",")));
     };
     list("--strategy", request.strategies);
     list("--dtype", request.dtypes);
     list("--cache", request.caches);
     text += " --repeat " + std::to_string(request.repeat) + " --passes " + std::to_string(request.passes) +
             " --seed " + std::to_string(request.seed) + " --thp " + matrix_.thp + " --sample-rate " +
-            std::to_string(sample_rate_);
+            std::to_string(sample_rate_) + (timeout_ ? fmt::format(" --timeout {}", *timeout_) : "");
     return text;
   }
 
   MatrixOptions matrix_;
   std::vector<std::string> caches_;
   int repeat_ = 3, sample_rate_ = 1000;
-  std::optional<uint64_t> seed_;
+  std::optional<std::string> seed_;
   std::optional<double> timeout_;
   std::string out_ = "out";
   bool json_ = false, plain_ = false, quiet_ = false, verbose_ = false;

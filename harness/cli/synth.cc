@@ -2,10 +2,14 @@
 #include "strategies/synth/synth.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "harness/cli/console.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/verb.h"
+#include "harness/run/interrupt.h"
 #include "strategies/error.h"
 
 namespace weighbridge::cli {
@@ -39,7 +43,11 @@ class Synth : public Verb {
     request_.dtype = *found;
     request_.layers = layers_;
     Progress progress(Progress::Loudness::normal);
-    request_.progress = [&](uint64_t done, uint64_t total) { progress.work("writing", done, total); };
+    catch_interrupts();
+    request_.progress = [&](uint64_t done, uint64_t total) {
+      if (interrupted()) throw Interrupted();  // the half-written file is removed on the way out
+      progress.work("writing", done, total);
+    };
     synthesise(request_);
     return kDone;
   }

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <sstream>
 
@@ -14,6 +15,20 @@ namespace {
 struct Mount {
   std::string point, root;  // where the hierarchy is mounted, and which of its cgroups is seen there
 };
+
+// mountinfo writes blanks, tabs, newlines and backslashes of a path as \040 and so on.
+std::string unescaped(const std::string& text) {
+  std::string path;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '\\' && at + 3 < text.size()) {
+      path += static_cast<char>((text[at + 1] - '0') * 64 + (text[at + 2] - '0') * 8 + (text[at + 3] - '0'));
+      at += 3;
+    } else {
+      path += text[at];
+    }
+  }
+  return path;
+}
 
 // The mount of cgroup v2, or of v1's memory controller, from /proc/self/mountinfo.
 std::optional<Mount> cgroup_mount(bool v2) {
@@ -29,7 +44,7 @@ std::optional<Mount> cgroup_mount(bool v2) {
     left >> id >> parent >> device >> root >> point;
     right >> type >> source >> options;
     const bool memory_controller = ("," + options + ",").find(",memory,") != std::string::npos;
-    if (v2 ? type == "cgroup2" : type == "cgroup" && memory_controller) return Mount{point, root};
+    if (v2 ? type == "cgroup2" : type == "cgroup" && memory_controller) return Mount{unescaped(point), unescaped(root)};
   }
   return std::nullopt;
 }
@@ -56,11 +71,14 @@ void add_cgroup_limits(bool v2, std::vector<reports::Limit>& limits) {
   if (!mount || !cgroup) return;
   std::string path = *cgroup;
   if (mount->root != "/") path = path.rfind(mount->root, 0) == 0 ? path.substr(mount->root.size()) : "/";
-  const char* file = v2 ? "memory.max" : "memory.limit_in_bytes";
+  const std::vector<const char*> files =
+      v2 ? std::vector{"memory.max", "memory.high"} : std::vector{"memory.limit_in_bytes"};
   for (bool top = false; !top;) {
     top = path.empty() || path == "/";
-    const ProcText text = read_proc(mount->point + (top ? "" : path) + "/" + file);
-    if (text.text && text.text->rfind("max", 0) != 0) {
+    // Above memory.high nothing is killed: the kernel reclaims and throttles until a load crawls. It bites all the same.
+    for (const char* file : files) {
+      const ProcText text = read_proc(mount->point + (top ? "" : path) + "/" + file);
+      if (!text.text || text.text->rfind("max", 0) == 0) continue;
       const uint64_t bytes = std::strtoull(text.text->c_str(), nullptr, 10);
       // v1 writes "no limit" as the largest page-aligned number.
       if (bytes < (uint64_t{1} << 62)) limits.push_back({std::string("cgroup ") + (top ? "/" : path) + " (" + file + ")", bytes});
@@ -69,7 +87,7 @@ void add_cgroup_limits(bool v2, std::vector<reports::Limit>& limits) {
   }
 }
 
-void add_resource_limit(__rlimit_resource resource, const char* name, std::vector<reports::Limit>& limits) {
+void add_resource_limit(decltype(RLIMIT_AS) resource, const char* name, std::vector<reports::Limit>& limits) {
   rlimit limit{};
   if (getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) limits.push_back({name, limit.rlim_cur});
 }
@@ -80,7 +98,7 @@ std::vector<reports::Limit> find_limits() {
   std::vector<reports::Limit> limits;
   add_cgroup_limits(true, limits);
   add_cgroup_limits(false, limits);
-  add_resource_limit(RLIMIT_AS, "ulimit -v (address space)", limits);
+  // Not RLIMIT_AS: it bounds address space, mappings included, and cannot be compared with a need.
   add_resource_limit(RLIMIT_DATA, "ulimit -d (data segment)", limits);
   const ProcText meminfo = read_proc("/proc/meminfo");
   if (meminfo.text) {

@@ -31,20 +31,35 @@ struct Cachestat {
 
 class Opened {
  public:
-  explicit Opened(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    struct stat info {};
-    if (descriptor_ >= 0 && fstat(descriptor_, &info) == 0) bytes_ = static_cast<uint64_t>(info.st_size);
+  // Anything but a regular file counts as not there: a FIFO that took a file's place would block for ever.
+  explicit Opened(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (descriptor_ < 0) {
+      reason_ = system_error("open", path, errno).what();
+      return;
+    }
+    if (fstat(descriptor_, &info_) != 0 || !S_ISREG(info_.st_mode)) {
+      close(descriptor_);
+      descriptor_ = -1;
+      reason_ = path + " is not a regular file any more";
+    }
   }
   Opened(const Opened&) = delete;
   ~Opened() {
     if (descriptor_ >= 0) close(descriptor_);
   }
   int descriptor() const { return descriptor_; }
-  uint64_t bytes() const { return bytes_; }
+  uint64_t bytes() const { return static_cast<uint64_t>(info_.st_size); }
+  const std::string& reason() const { return reason_; }
+  // The kernel tells of a file's pages only to who owns it or may write to it; to others mincore calls all of them
+  // resident.
+  bool may_ask() const {
+    return info_.st_uid == geteuid() || access(("/proc/self/fd/" + std::to_string(descriptor_)).c_str(), W_OK) == 0;
+  }
 
  private:
   int descriptor_;
-  uint64_t bytes_ = 0;
+  struct stat info_ {};
+  std::string reason_;
 };
 
 // Window by window, so that neither the mapping nor the answer (a byte a page) is ever large.
@@ -73,7 +88,11 @@ reports::Figure cached_bytes(const std::vector<std::string>& paths, std::string&
   for (const std::string& path : paths) {
     const Opened file(path);
     if (file.descriptor() < 0) {
-      reason = system_error("open", path, errno).what();
+      reason = file.reason();
+      return std::nullopt;
+    }
+    if (!file.may_ask()) {
+      reason = "the kernel tells of a file's pages only to who owns it or may write to it";
       return std::nullopt;
     }
     CachestatRange range{0, 0};  // length 0: to the end
@@ -88,11 +107,12 @@ reports::Figure cached_bytes(const std::vector<std::string>& paths, std::string&
   return total;
 }
 
-void warm(const std::vector<std::string>& paths) {
+void warm(const std::vector<std::string>& paths, bool (*stop)()) {
   std::vector<char> block(256u << 10);
   for (const std::string& path : paths) {
     const Opened file(path);
     while (file.descriptor() >= 0 && read(file.descriptor(), block.data(), block.size()) > 0) {
+      if (stop != nullptr && stop()) return;
     }
   }
 }

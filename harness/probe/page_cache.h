@@ -13,8 +13,9 @@ namespace weighbridge {
 // 6.5). Null with the reason where neither answers.
 reports::Figure cached_bytes(const std::vector<std::string>& paths, std::string& reason);
 
-// Reads every file once through a small buffer. What does not fit is pushed out again: ask cached_bytes.
-void warm(const std::vector<std::string>& paths);
+// Reads every file once through a small buffer, until `stop` says so. What does not fit is pushed out again: ask
+// cached_bytes.
+void warm(const std::vector<std::string>& paths, bool (*stop)() = nullptr);
 
 // Writes dirty pages back, then asks the kernel to forget the files' pages. Pages that anyone maps stay: ask
 // cached_bytes.

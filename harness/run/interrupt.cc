@@ -25,6 +25,7 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGHUP, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // ulimit -f: a write that fails says so
 }
 
 bool interrupted() { return flag != 0; }

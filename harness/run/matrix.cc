@@ -4,12 +4,14 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <ctime>
 #include <random>
 
 #include "harness/probe/machine.h"
 #include "harness/run/describe.h"
 #include "harness/run/interrupt.h"
+#include "harness/run/timeline.h"
 #include "harness/version.h"
 #include "reports/aggregate.h"
 #include "reports/findings/findings.h"
@@ -51,6 +53,15 @@ reports::Machine machine_of(const Description& description) {
   return machine;
 }
 
+// The items in their order, each once.
+std::vector<std::string> unique(const std::vector<std::string>& items) {
+  std::vector<std::string> kept;
+  for (const std::string& item : items) {
+    if (std::find(kept.begin(), kept.end(), item) == kept.end()) kept.push_back(item);
+  }
+  return kept;
+}
+
 void check_words(const MatrixRequest& request) {
   std::vector<std::string_view> known;
   for (const TargetInfo& target : targets()) known.push_back(target.name);
@@ -70,13 +81,13 @@ struct Planned {
 
 Planned plan(const MatrixRequest& request, std::vector<std::string>& notes) {
   check_words(request);
-  std::vector<std::string> strategies_wanted = request.strategies;
+  std::vector<std::string> strategies_wanted = unique(request.strategies);
   if (strategies_wanted.empty()) {
     for (const Strategy* strategy : strategies()) strategies_wanted.emplace_back(strategy->name());
   }
   const bool dtypes_given = !request.dtypes.empty();
   const std::vector<std::string> dtypes =
-      dtypes_given ? request.dtypes : std::vector<std::string>{"native", "f32", "f16", "int8"};
+      dtypes_given ? unique(request.dtypes) : std::vector<std::string>{"native", "f32", "f16", "int8"};
   std::vector<JobCell> cells;
   for (const std::string& strategy : strategies_wanted) {
     for (const std::string& dtype : dtypes) cells.push_back({strategy, dtype});
@@ -100,7 +111,7 @@ Planned plan(const MatrixRequest& request, std::vector<std::string>& notes) {
   planned.files = std::move(description.files);
 
   std::vector<std::string> dropped;
-  for (const std::string& cache : request.caches) {
+  for (const std::string& cache : unique(request.caches)) {
     for (size_t index = 0; index < description.cells.size(); ++index) {
       reports::Cell cell = description.cells[index];
       const bool repeats_native = !dtypes_given && cell.dtype != "native" && description.same_as_native[index];
@@ -109,7 +120,10 @@ Planned plan(const MatrixRequest& request, std::vector<std::string>& notes) {
         continue;
       }
       cell.cache = cache;
-      record.cells.push_back(std::move(cell));
+      const bool again = std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& other) {
+        return other.strategy == cell.strategy && other.options == cell.options && other.dtype == cell.dtype && other.cache == cache;
+      });
+      if (!again) record.cells.push_back(std::move(cell));
     }
   }
   for (const std::string& dtype : dropped) {
@@ -144,7 +158,11 @@ class MatrixRun {
       reports::aggregate(cell, record_.machine.error_bytes);
     }
     if (interrupted()) record_.settings.interrupted = true;
-    record_.findings = reports::find(record_);
+    try {
+      record_.findings = reports::find(record_);
+    } catch (const std::exception& error) {
+      events_.note(std::string("the findings could not be made: ") + error.what());
+    }
     return std::move(record_);
   }
 
@@ -189,6 +207,8 @@ class MatrixRun {
     settings.timeout_ns = request_.timeout_ns;
     settings.checkpoint_files = files_;
     settings.cold = cell.cache == "cold";
+    // All timelines of the run together stay below 16 MiB of this process.
+    settings.timeline_rows = std::clamp<size_t>((size_t{16} << 20) / sizeof(Sample) / trials_.size(), 64, 2048);
 
     const int number = static_cast<int>(cell.trials.size()) + 1;
     events_.begins(order, trials_.size(), cell, number, request_.repeat);
@@ -196,12 +216,12 @@ class MatrixRun {
     try {
       trial = run_trial(job, settings, record_.checkpoint, record_.machine,
                         [&](const TrialProgress& progress) { events_.progress(progress); });
-    } catch (const Error& error) {
-      // Not even a worker could be started: what was measured before is kept all the same.
+    } catch (const std::exception& error) {
+      // Not even a worker could be started, or this process itself ran short: what was measured before is kept.
       trial.verdict = reports::verdict::failed;
       trial.reason = error.what();
       for (const char* figure : {"checksum", "cached_before_bytes", "cached_after_bytes"}) {
-        trial.unavailable[figure] = "no worker could be started";
+        trial.unavailable[figure] = "the trial could not be run";
       }
     }
     trial.number = number;
@@ -223,13 +243,8 @@ class MatrixRun {
 
 }  // namespace
 
-reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>* files,
-                            std::vector<std::string>* notes) {
-  std::vector<std::string> said;
-  Planned planned = plan(request, said);
-  if (files != nullptr) *files = std::move(planned.files);
-  if (notes != nullptr) *notes = std::move(said);
-  return std::move(planned.record);
+reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes) {
+  return plan(request, notes).record;
 }
 
 reports::Record run_matrix(const MatrixRequest& request, MatrixEvents& events) {

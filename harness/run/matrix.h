@@ -36,9 +36,9 @@ class MatrixEvents {
   virtual void note(const std::string& /*line*/) {}
 };
 
-// A record with the machine, the checkpoint and the predicted cells, and nothing run. Throws Error.
-reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>* files = nullptr,
-                            std::vector<std::string>* notes = nullptr);
+// A record with the machine, the checkpoint and the predicted cells, and nothing run; `notes` are lines for a person.
+// Throws Error.
+reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes);
 
 // Runs it. When interrupted, returns what was measured with settings.interrupted set. Throws Error before the first
 // trial (the checkpoint, the words), never after.

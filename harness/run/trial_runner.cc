@@ -35,16 +35,15 @@ reports::Split split_of(const NeedReading& reading) {
           reading.hugetlb, reading.weights, reading.staging, overhead(reading.need(), reading.weights, reading.staging)};
 }
 
-reports::Split split_of(const Status& status, const SharedPage& page) {
-  const uint64_t weights = page.weights.load(std::memory_order_relaxed);
-  const uint64_t staging = page.staging.load(std::memory_order_relaxed);
+reports::Split split_of(const Status& status, uint64_t weights, uint64_t staging) {
   return {status.anon,    status.shmem, status.file, status.swap,
           status.hugetlb, weights,      staging,     overhead(status.need(), weights, staging)};
 }
 
-uint64_t oom_kills() {
+// Processes that the out-of-memory killer has killed since boot, for whichever limit.
+std::optional<uint64_t> oom_kills() {
   const ProcText vmstat = read_proc("/proc/vmstat");
-  return vmstat.text ? number_after(*vmstat.text, "oom_kill").value_or(0) : 0;
+  return vmstat.text ? number_after(*vmstat.text, "oom_kill") : std::nullopt;
 }
 
 class TrialRun {
@@ -55,7 +54,8 @@ class TrialRun {
         oom_kills_before_(oom_kills()),
         worker_(job, settings.worker),
         status_(worker_.pid()),
-        probes_(make_probes()) {}
+        probes_(make_probes()),
+        timeline_(settings.timeline_rows) {}
 
   // Until the worker has ended and is reaped.
   void run() {
@@ -120,15 +120,21 @@ class TrialRun {
     const auto message = worker_.receive();
     if (!message) return false;
     if (message->kind == Message::Kind::ready) {
-      if (const auto floor = status_.read()) {
-        trial_.floor_bytes = floor->need();
-        trial_.floor_file_bytes = floor->file;
+      const auto floor = status_.read();
+      if (!floor) {
+        stop(reports::verdict::failed, "/proc/PID/status of the worker could not be read: nothing could be measured");
+        return true;
       }
+      trial_.floor_bytes = floor->need();
+      trial_.floor_file_bytes = floor->file;
       ready_ = true;
       zero_ns_ = monotonic_ns();
-    } else {
+    } else if (message->kind == Message::Kind::phase_end && message->phase == trial_.phases.size() && message->phase < kPhases) {
       if (sampling()) sample(monotonic_ns());
       end_phase(static_cast<Phase>(message->phase));
+    } else {
+      stop(reports::verdict::failed, "the worker said something that makes no sense at this point");
+      return true;
     }
     for (const auto& probe : probes_) probe->begin(worker_.pid());
     worker_.go();
@@ -136,11 +142,16 @@ class TrialRun {
   }
 
   void sample(uint64_t now) {
+    const SharedPage& page = worker_.page();
+    const uint64_t weights = page.weights.load(std::memory_order_relaxed), staging = page.staging.load(std::memory_order_relaxed);
     const auto status = status_.read();
     if (!status) return;
-    const reports::Split split = split_of(*status, worker_.page());
-    timeline_.add(make_sample(now - zero_ns_, *status, split.weights, split.staging));
-    if (split.need() > sampled_peak_.need()) sampled_peak_ = split;
+    timeline_.add(make_sample(now - zero_ns_, *status, weights, staging));
+    // The split of a peak must be of one instant: the worker runs on while this reads.
+    const bool stood_still = weights == page.weights.load(std::memory_order_relaxed) &&
+                             staging == page.staging.load(std::memory_order_relaxed);
+    if (stood_still && status->need() > sampled_peak_.need()) sampled_peak_ = split_of(*status, weights, staging);
+    sampled_need_ = std::max(sampled_need_, status->need());
     sampled_file_peak_ = std::max(sampled_file_peak_, status->file);
     sampled_swap_peak_ = std::max(sampled_swap_peak_, status->swap);
     last_ = *status;
@@ -156,12 +167,12 @@ class TrialRun {
       const reports::Split own = split_of(page.need_peak[slot]);
       if (own.need() >= sampled_peak_.need()) phase.at_peak = own;
     }
-    phase.need_peak_bytes = phase.at_peak.need();
+    phase.need_peak_bytes = std::max(phase.at_peak.need(), sampled_need_);
     phase.file_peak_bytes = std::max(page.file_peak.load(), sampled_file_peak_);
     phase.swap_peak_bytes = std::max(page.swap_peak.load(), sampled_swap_peak_);
     phase.heap_peak_bytes = {page.weights_peak, page.staging_peak, std::max(page.overhead_peak.load(), phase.at_peak.overhead)};
     sampled_peak_ = {};
-    sampled_file_peak_ = sampled_swap_peak_ = 0;
+    sampled_need_ = sampled_file_peak_ = sampled_swap_peak_ = 0;
     trial_.phase_start_ns.emplace_back(phase.name, page.begin_wall_ns > zero_ns_ ? page.begin_wall_ns - zero_ns_ : 0);
     return phase;
   }
@@ -179,6 +190,8 @@ class TrialRun {
       phase.allocator[kPurposes[purpose]] = {arena.allocated, arena.active, arena.resident, arena.retained, arena.metadata};
     }
     measured_cpu_ns_ += phase.cpu_ns;
+    mark_is_per_phase_ = phase.peak_rss_bytes.has_value();
+    last_.reset();  // it belongs to the phase that ended
     trial_.phases.push_back(std::move(phase));
   }
 
@@ -191,18 +204,19 @@ class TrialRun {
     phase.wall_ns = page.begin_wall_ns > 0 ? ended_ns_ - page.begin_wall_ns : 0;
     // Its whole life's CPU time less the phases that ended; what it took to start is in it, some milliseconds.
     phase.cpu_ns = ending_.cpu_ns > measured_cpu_ns_ ? ending_.cpu_ns - measured_cpu_ns_ : 0;
+    const char* ended = "the worker ended inside this phase, and its counters with it";
     if (last_) {
       phase.need_end_bytes = last_->need();
-      phase.peak_rss_bytes = last_->high_water;  // the kernel's mark as it stood at the last sample
       phase.page_table_bytes = last_->page_tables;
+      if (mark_is_per_phase_) phase.peak_rss_bytes = last_->high_water;  // as it stood at the last sample
     }
-    const char* ended = "the worker ended inside this phase, and its counters with it";
     for (const char* figure : {"minor_faults", "major_faults", "pss_bytes", "lazy_free_bytes", "system_swap_in_pages",
                                "system_swap_out_pages", "psi_some_ns", "psi_full_ns"}) {
       trial_.unavailable.emplace(figure, ended);
     }
+    if (!phase.peak_rss_bytes) trial_.unavailable.emplace("peak_rss_bytes", ended);
     if (!last_) {
-      for (const char* figure : {"peak_rss_bytes", "page_table_bytes"}) trial_.unavailable.emplace(figure, ended);
+      for (const char* figure : {"need_end_bytes", "page_table_bytes"}) trial_.unavailable.emplace(figure, ended);
     }
     trial_.phases.push_back(std::move(phase));
   }
@@ -241,11 +255,11 @@ class TrialRun {
   }
 
   void judge_signal(int signal_number) {
-    const uint64_t kills = oom_kills() - oom_kills_before_;
-    if (signal_number == SIGKILL && kills > 0) {
+    const auto kills = oom_kills();
+    if (signal_number == SIGKILL && kills && oom_kills_before_ && *kills > *oom_kills_before_) {
       trial_.verdict = reports::verdict::oom_killed;
       trial_.reason = fmt::format("killed by the kernel's out-of-memory killer in phase {} (oom_kill in /proc/vmstat rose by {})",
-                                  trial_.reached, kills);
+                                  trial_.reached, *kills - *oom_kills_before_);
     } else if (signal_number == SIGKILL || signal_number == SIGTERM || signal_number == SIGHUP) {
       trial_.verdict = reports::verdict::killed;
       trial_.reason = fmt::format("killed from outside by signal {} ({}) in phase {}", signal_number,
@@ -270,7 +284,7 @@ class TrialRun {
 
   const TrialSettings& settings_;
   const std::function<void(const TrialProgress&)>& tick_;
-  const uint64_t oom_kills_before_;
+  const std::optional<uint64_t> oom_kills_before_;
   WorkerProcess worker_;
   StatusFile status_;
   std::vector<std::unique_ptr<Probe>> probes_;
@@ -281,8 +295,9 @@ class TrialRun {
   uint64_t started_ns_ = 0, ended_ns_ = 0;
   uint64_t zero_ns_ = 0;  // of the timeline
   reports::Split sampled_peak_;  // in the current phase
-  uint64_t sampled_file_peak_ = 0, sampled_swap_peak_ = 0;
-  std::optional<Status> last_;
+  uint64_t sampled_need_ = 0, sampled_file_peak_ = 0, sampled_swap_peak_ = 0;
+  std::optional<Status> last_;      // the last sample of the current phase
+  bool mark_is_per_phase_ = false;  // the kernel's high-water mark could be reset at the last boundary
   uint64_t measured_cpu_ns_ = 0;
 };
 
@@ -302,7 +317,7 @@ reports::Trial run_trial(const Job& job, const TrialSettings& settings, const re
   if (settings.cold) {
     evict(files);
   } else if (cached(files, "", ignored).value_or(0) < checkpoint.file_bytes) {
-    warm(files);
+    warm(files, interrupted);
   }
   reports::Reasons unavailable;
   const reports::Figure before = cached(files, "cached_before_bytes", unavailable);

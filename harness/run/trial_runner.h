@@ -16,6 +16,7 @@ struct TrialSettings {
   std::optional<uint64_t> timeout_ns;
   std::vector<std::string> checkpoint_files;  // to look for in the page cache
   bool cold = false;                          // evict them first; else read what is missing first
+  size_t timeline_rows = 2048;                // at most
 };
 
 // What somebody who shows progress may look at, while a trial runs.

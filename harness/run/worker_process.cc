@@ -24,6 +24,11 @@
 namespace weighbridge {
 namespace {
 
+[[noreturn]] void cannot_start(SharedPage& page) {
+  page.exec_errno = errno;
+  _exit(127);
+}
+
 // In the child between fork and exec: async-signal-safe calls only.
 [[noreturn]] void become_worker(const WorkerSettings& settings, char* const* environment, pid_t parent, SharedPage& page,
                                 const int (&from)[5]) {
@@ -34,14 +39,17 @@ namespace {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGINT, SIG_IGN);  // Ctrl-C goes to the whole foreground group; the parent decides what becomes of the worker
-  for (const int number : {SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_DFL);
+  for (const int number : {SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) signal(number, SIG_DFL);
   if (settings.thp_off) prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 
   // Above the fixed places first, or one of them could be overwritten before it is moved.
   int moved[5];
-  for (int i = 0; i < 5; ++i) moved[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD, 20);
   for (int i = 0; i < 5; ++i) {
-    if (moved[i] >= 0) dup2(moved[i], kFirst + i);
+    moved[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD, kReferenceDescriptor + 1);
+    if (from[i] >= 0 && moved[i] < 0) cannot_start(page);
+  }
+  for (int i = 0; i < 5; ++i) {
+    if (moved[i] >= 0 && dup2(moved[i], kFirst + i) < 0) cannot_start(page);
   }
   close_range(static_cast<unsigned>(kFirst + (from[4] < 0 ? 4 : 5)), ~0u, 0);
   const int null = open("/dev/null", O_RDONLY);
@@ -56,8 +64,7 @@ namespace {
   }
   const char* const arguments[] = {settings.program.c_str(), nullptr};
   execve(settings.program.c_str(), const_cast<char* const*>(arguments), environment);
-  page.exec_errno = errno;
-  _exit(127);
+  cannot_start(page);
 }
 
 // The environment of a worker: this process's, without what would change its allocator and with it every figure.

@@ -81,6 +81,13 @@ TEST_CASE("a name cannot write to the terminal: control characters are shown, no
   CHECK(outcome.status == 3);
   CHECK(outcome.err.find('\x1b') == std::string::npos);
   CHECK(outcome.err.find('\x07') == std::string::npos);
+  // A C1 control and a right-to-left override, in the table itself.
+  write_file(scratch / "c1.safetensors",
+             safetensors(R"({"\u009b31mred\u202e":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 4));
+  const Outcome table = run({weighbridge(), "inspect", scratch / "c1.safetensors"});
+  CHECK(table.status == 0);
+  CHECK_THAT(table.out, ContainsSubstring("\\u{9b}31mred\\u{202e}"));
+  CHECK(table.out.find("\xc2\x9b") == std::string::npos);
 }
 
 }  // namespace

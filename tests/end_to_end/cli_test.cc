@@ -49,6 +49,12 @@ TEST_CASE("a misspelt verb, option, strategy, strategy option or dtype offers th
   says({"plan", small_gpt2(), "--limit", "eight"}, "is not a size");
   says({"run", small_gpt2(), "--cache", "tepid"}, "warm");
   says({"run"}, "MODEL");
+  says({"--hlep"}, "did you mean --help?");
+  says({"run", small_gpt2(), "--timeout", "nan"}, "such as 30");
+  says({"run", small_gpt2(), "--timeout", "1e300"}, "such as 30");
+  says({"run", small_gpt2(), "--seed", "18446744073709551616"}, "below 2^64");
+  says({"run", small_gpt2(), "--cache", ","}, "warm");
+  says({"plan", small_gpt2(), "--strategy", ""}, "names no strategy");
 }
 
 TEST_CASE("inspect lists every tensor, and its JSON says where each lies") {
@@ -81,6 +87,7 @@ TEST_CASE("options may stand before the model, and lists may be given in one wor
   };
   CHECK(cells({"--strategy", "mmap,stream:chunk=1MiB", "--dtype", "native", small_gpt2()}) == 2);
   CHECK(cells({small_gpt2(), "--strategy", "mmap", "--strategy", "eager", "--dtype=native", "--dtype=f16"}) == 4);
+  CHECK(cells({small_gpt2(), "--strategy", "stream,stream:chunk=8MiB,stream", "--dtype", "native,native"}) == 1);
 }
 
 TEST_CASE("plan predicts without loading, against the limit that was asked for") {
@@ -95,6 +102,7 @@ TEST_CASE("plan predicts without loading, against the limit that was asked for")
   }
   const Outcome table = run({weighbridge(), "plan", small_gpt2(), "--limit", "300MiB"});
   CHECK_THAT(table.out, ContainsSubstring("300 MiB"));
+  CHECK(run({weighbridge(), "plan", small_gpt2(), "--limit", "1KiB"}).status == 1);
 }
 
 TEST_CASE("a report is rendered again from its record, the same to the byte") {

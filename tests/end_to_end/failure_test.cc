@@ -31,6 +31,16 @@ const json& cell_of(const json& record, const std::string& strategy) {
   throw std::runtime_error("no cell " + strategy);
 }
 
+// The record as it was written, after a real validator has held it against the schema.
+json valid_record(const std::string& path) {
+  const std::string source = WEIGHBRIDGE_SOURCE_DIR;
+  const Outcome outcome = run({"/usr/bin/python3", source + "/tests/reports/validate_record.py",
+                               source + "/reports/schema/record.schema.json", path});
+  INFO(outcome.out << outcome.err);
+  CHECK(outcome.status == 0);
+  return json::parse(read_file(path));
+}
+
 // Waits until a worker holds so much anonymous memory (more than any other cell of the run ever does); its pid.
 pid_t wait_for_need(const Program& program, int64_t bytes) {
   for (int attempt = 0; attempt < 3000; ++attempt) {
@@ -48,7 +58,7 @@ TEST_CASE("one wrong byte is a failed cell that names the tensor, and the other 
   const Scratch scratch;
   const Outcome outcome = run(run_words(scratch, "eager,flip:tensor=5,mmap"), with_test_worker());
   CHECK(outcome.status == 0);
-  const json record = json::parse(read_file(scratch / "out/record.json"));
+  const json record = valid_record(scratch / "out/record.json");
   const json listed = json::parse(run({weighbridge(), "inspect", small_gpt2(), "--json"}).out);
   const json& flipped = cell_of(record, "flip");
   CHECK(flipped["verdict"] == "failed");
@@ -61,7 +71,7 @@ TEST_CASE("a worker that crashes is a failed cell with its signal and phase") {
   const Scratch scratch;
   const Outcome outcome = run(run_words(scratch, "crash:at=use,eager"), with_test_worker());
   CHECK(outcome.status == 0);
-  const json record = json::parse(read_file(scratch / "out/record.json"));
+  const json record = valid_record(scratch / "out/record.json");
   const json& crashed = cell_of(record, "crash");
   CHECK(crashed["verdict"] == "failed");
   CHECK(crashed["trials"][0]["reached"] == "use");
@@ -80,7 +90,7 @@ TEST_CASE("a worker killed by SIGKILL in the middle leaves a complete record wit
   const Outcome outcome = program.wait();
   INFO(outcome.err);
   CHECK(outcome.status == 0);
-  const json record = json::parse(read_file(scratch / "out/record.json"));
+  const json record = valid_record(scratch / "out/record.json");
   const json& killed = cell_of(record, "hang");
   CHECK(killed["verdict"] == "killed");
   CHECK(killed["trials"][0]["exit_signal"] == SIGKILL);
@@ -103,12 +113,54 @@ TEST_CASE("Ctrl-C writes what was measured and ends with 130; no worker is left"
     const Outcome outcome = program.wait();
     CHECK(outcome.status == 130);
     CHECK(kill(worker, 0) == -1);
-    const json record = json::parse(read_file(scratch / "out/record.json"));
+    const json record = valid_record(scratch / "out/record.json");
     CHECK(record["settings"]["interrupted"] == true);
     CHECK(cell_of(record, "hang")["verdict"] == "interrupted");
     CHECK(cell_of(record, "hang")["trials"][0]["phases"].back()["heap_peak_bytes"]["weights"] == 288 * kMiB);
     CHECK_THAT(read_file(scratch / "out/report.html"), ContainsSubstring("interrupted"));
   }
+}
+
+TEST_CASE("a killed worker's record is whole with the sampler off, too: what the worker wrote itself is what is known") {
+  const Scratch scratch;
+  std::vector<std::string> words = run_words(scratch, "hang:bytes=300MiB");
+  words.insert(words.end(), {"--sample-rate", "0"});
+  Program program(words, with_test_worker());
+  kill(wait_for_need(program, 300 * kMiB), SIGKILL);
+  CHECK(program.wait().status == 1);
+  const json record = valid_record(scratch / "out/record.json");
+  const json& phase = cell_of(record, "hang")["trials"][0]["phases"].back();
+  CHECK(phase["need_end_bytes"].is_null());
+  CHECK(phase["heap_peak_bytes"]["weights"] == 300 * kMiB);
+}
+
+TEST_CASE("closed standard descriptors harm nothing: neither the figures nor the record") {
+  const Scratch scratch;
+  const Outcome outcome = run({"/bin/sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", weighbridge(), "run", small_gpt2(), "--strategy",
+                               "eager,mmap", "--dtype", "native,f16", "--repeat", "2", "--out", scratch / "out", "-v"});
+  CHECK(outcome.status == 0);
+  const json record = valid_record(scratch / "out/record.json");
+  for (const json& cell : record["cells"]) CHECK(cell["verdict"] == "fits");
+}
+
+TEST_CASE("a reader that goes away early costs no record") {
+  const Scratch scratch;
+  run({"/bin/sh", "-c", "\"$@\" 2>&1 | head -n 1", "sh", weighbridge(), "run", small_gpt2(), "--strategy", "eager", "--dtype",
+       "native", "--repeat", "2", "--out", scratch / "out", "-v"});
+  CHECK(valid_record(scratch / "out/record.json")["cells"][0]["verdict"] == "fits");
+  const Outcome listed = run({"/bin/sh", "-c", "\"$@\" | head -n 1", "sh", weighbridge(), "inspect", small_gpt2(), "--json"});
+  CHECK(listed.err.empty());
+}
+
+TEST_CASE("the user's allocator settings do not reach the worker") {
+  const Scratch scratch;
+  const auto need = [&](const Environment& environment) {
+    REQUIRE(run({weighbridge(), "run", small_gpt2(), "--strategy", "mmap", "--dtype", "native", "--repeat", "1", "--out", scratch / "out", "-q"},
+                environment)
+                .status == 0);
+    return json::parse(read_file(scratch / "out/record.json"))["cells"][0]["need_bytes"].get<int64_t>();
+  };
+  CHECK(std::abs(need({}) - need({{"MALLOC_CONF", "retain:false,narenas:16,dirty_decay_ms:-1"}})) < 256 * 1024);
 }
 
 TEST_CASE("a trial that takes too long is timed out") {
@@ -117,7 +169,7 @@ TEST_CASE("a trial that takes too long is timed out") {
   words.insert(words.end(), {"--timeout", "20"});
   const Outcome outcome = run(words, with_test_worker());
   CHECK(outcome.status == 0);
-  const json record = json::parse(read_file(scratch / "out/record.json"));
+  const json record = valid_record(scratch / "out/record.json");
   CHECK(cell_of(record, "hang")["verdict"] == "timed-out");
   CHECK(cell_of(record, "eager")["verdict"] == "fits");
 }
