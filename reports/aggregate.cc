@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "reports/phases.h"
 #include "reports/verdict.h"
 
 namespace weighbridge::reports {
@@ -22,30 +23,6 @@ const Phase* heaviest_phase(const Trial& trial) {
     return a.need_peak_bytes < b.need_peak_bytes;
   });
   return most == trial.phases.end() ? nullptr : &*most;
-}
-
-// A figure of one trial, from its phases. Sums need every phase, or they would be too small unnoticed.
-Figure sum(const Trial& trial, Figure Phase::*figure) {
-  uint64_t total = 0;
-  for (const Phase& phase : trial.phases) {
-    if (!(phase.*figure)) return std::nullopt;
-    total += *(phase.*figure);
-  }
-  return total;
-}
-
-Figure largest(const Trial& trial, Figure Phase::*figure) {
-  Figure most;
-  for (const Phase& phase : trial.phases) {
-    if (phase.*figure) most = std::max(most.value_or(0), *(phase.*figure));
-  }
-  return most;
-}
-
-uint64_t sum(const Trial& trial, uint64_t Phase::*figure) {
-  uint64_t total = 0;
-  for (const Phase& phase : trial.phases) total += phase.*figure;
-  return total;
 }
 
 // Above the program's own pages; without those a checkpoint's share of RssFile is not known.

@@ -69,6 +69,10 @@ std::string human_count(uint64_t count) {
   return text;
 }
 
+std::string counted(uint64_t count, std::string_view singular, std::string_view plural) {
+  return fmt::format("{} {}", human_count(count), count == 1 ? singular : plural);
+}
+
 std::string exact_bytes(Bytes bytes) {
   size_t unit = 0;
   while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < kUnits.size()) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "reports/record.h"
 
@@ -26,6 +27,9 @@ std::string human_duration(const Figure& nanoseconds);
 
 // "1,234,567".
 std::string human_count(uint64_t count);
+
+// "1 way", "3 ways".
+std::string counted(uint64_t count, std::string_view singular, std::string_view plural);
 
 // "8GiB", "1536MiB", "1000": exact, and what --limit takes.
 std::string exact_bytes(Bytes bytes);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "reports/phases.h"
 #include "reports/units.h"
 
 namespace weighbridge::reports {
@@ -21,23 +22,6 @@ constexpr Bytes kSwapThatCounts = kMiB;
 // Pages of the program's own code and libraries that a first run may have to read from disk.
 constexpr uint64_t kOwnColdFaults = 256;
 
-// Sum over the phases; nullopt when no phase knows it.
-Figure sum(const Trial& trial, Figure Phase::*figure) {
-  Figure total;
-  for (const Phase& phase : trial.phases) {
-    if (phase.*figure) total = total.value_or(0) + *(phase.*figure);
-  }
-  return total;
-}
-
-Figure largest(const Trial& trial, Figure Phase::*figure) {
-  Figure most;
-  for (const Phase& phase : trial.phases) {
-    if (phase.*figure) most = std::max(most.value_or(0), *(phase.*figure));
-  }
-  return most;
-}
-
 // What one pass over the weights touches: the stored bytes when they are used where they lie, else what was kept.
 Bytes touched_bytes(const Trial& trial, const Checkpoint& checkpoint) {
   Bytes touched = checkpoint.bytes;
@@ -51,6 +35,20 @@ Bytes swapped_in_bytes(const Trial& trial, Bytes page_bytes) {
   const Figure swap_peak = largest(trial, &Phase::swap_peak_bytes);
   if (swap_peak && *swap_peak == 0) return 0;
   return sum(trial, &Phase::system_swap_in_pages).value_or(0) * page_bytes;
+}
+
+// Major faults count three things: first reads of cold file pages, swap-ins, and refaults. So whatever the first two
+// can explain is taken off. One cold pass needs at most a fault for every page of the files that was not cached before
+// (commonly a 32nd of that, as readahead brings 128 KiB at a time), every swap-in may have been a fault, and the
+// program's own code may have been cold. What is left are refaults; readahead makes the true number of bytes larger,
+// never smaller.
+uint64_t unexplained_faults(const Trial& trial, const Checkpoint& checkpoint, Bytes page_bytes) {
+  const Bytes file_bytes = std::max(checkpoint.file_bytes, checkpoint.bytes);
+  const Bytes cold = file_bytes - std::min(file_bytes, trial.cached_before_bytes.value_or(0));
+  const uint64_t explained =
+      (cold + page_bytes - 1) / page_bytes + kOwnColdFaults + swapped_in_bytes(trial, page_bytes) / page_bytes;
+  const uint64_t faults = sum(trial, &Phase::major_faults).value_or(0);
+  return faults > explained ? faults - explained : 0;
 }
 
 struct Need {  // the phase at whose peak need and page tables together were largest
@@ -86,6 +84,15 @@ bool does_fit(std::string_view word) {
   return word == verdict::fits || word == verdict::fits_reclaiming;
 }
 
+bool does_not_fit(std::string_view word) {
+  return word == verdict::oom_killed || word == verdict::over_limit || word == verdict::refused ||
+         word == verdict::guard_stopped || word == verdict::thrashed || word == verdict::swapped;
+}
+
+bool did_not_finish(std::string_view word) {
+  return !word.empty() && !does_fit(word) && !does_not_fit(word) && word != verdict::not_run;
+}
+
 bool ended_by_itself(std::string_view word) {
   return does_fit(word) || word == verdict::swapped || word == verdict::thrashed;
 }
@@ -94,19 +101,10 @@ bool was_tried(std::string_view word) {
   return word != verdict::interrupted && word != verdict::not_run;
 }
 
-// With the cage's workingset_refault_file the kernel says it itself. Without, major faults are what is left, and they
-// count three things: first reads of cold file pages, swap-ins, and refaults. So whatever the first two can explain is
-// taken off. One cold pass needs at most a fault for every page of the files that was not cached before (commonly a
-// 32nd of that, as readahead brings 128 KiB at a time), every swap-in may have been a fault, and the program's own code
-// may have been cold. What is left are refaults; readahead makes the true number of bytes larger, never smaller.
+// With the cage's workingset_refault_file the kernel says it itself. Without, major faults are what is left.
 Bytes refaulted_bytes(const Trial& trial, const Checkpoint& checkpoint, Bytes page_bytes) {
   if (const Figure pages = sum(trial, &Phase::refault_file_pages)) return *pages * page_bytes;
-  const Bytes file_bytes = std::max(checkpoint.file_bytes, checkpoint.bytes);
-  const Bytes cold = file_bytes - std::min(file_bytes, trial.cached_before_bytes.value_or(0));
-  const uint64_t explained =
-      (cold + page_bytes - 1) / page_bytes + kOwnColdFaults + swapped_in_bytes(trial, page_bytes) / page_bytes;
-  const uint64_t faults = sum(trial, &Phase::major_faults).value_or(0);
-  return faults > explained ? (faults - explained) * page_bytes : 0;
+  return unexplained_faults(trial, checkpoint, page_bytes) * page_bytes;
 }
 
 Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Figure& limit_bytes, const Machine& machine) {
@@ -131,15 +129,21 @@ Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Figure& 
                         "pass touches",
                         human(refaulted + swapped_in), human(refaulted), human(swapped_in), human(touched))};
   }
-  uint64_t wall_ns = 0;
-  for (const Phase& phase : trial.phases) wall_ns += phase.wall_ns;
+  // PSI is of the whole machine: that all of it stood still is this trial's doing only if it lost memory itself.
+  const Figure swap_peak = largest(trial, &Phase::swap_peak_bytes);
+  const uint64_t wall_ns = sum(trial, &Phase::wall_ns);
   const uint64_t stalled_ns = sum(trial, &Phase::psi_full_ns).value_or(0);
-  if (stalled_ns > wall_ns / 4) {
-    return {std::string(verdict::thrashed), fmt::format("stood still for {} of {} waiting for memory (PSI full)",
-                                                        human_duration(stalled_ns), human_duration(wall_ns))};
+  const uint64_t faults = unexplained_faults(trial, checkpoint, page_bytes);
+  if (stalled_ns > wall_ns / 4 && (refaulted > 0 || swap_peak.value_or(0) > 0 || faults > 0)) {
+    const std::string own = refaulted > 0 ? fmt::format("read {} again that had been taken from it", human(refaulted))
+                            : swap_peak.value_or(0) > 0 ? fmt::format("had up to {} in swap", human(*swap_peak))
+                                                        : fmt::format("had {} beyond a first cold pass",
+                                                                      counted(faults, "major fault", "major faults"));
+    return {std::string(verdict::thrashed),
+            fmt::format("the machine stood still for {} of {} waiting for memory (PSI full), and the trial itself {}",
+                        human_duration(stalled_ns), human_duration(wall_ns), own)};
   }
 
-  const Figure swap_peak = largest(trial, &Phase::swap_peak_bytes);
   if (swap_peak && *swap_peak > kSwapThatCounts) {
     return {std::string(verdict::swapped), fmt::format("{}, up to {} of it in swap", needed, human(*swap_peak))};
   }

@@ -4,8 +4,9 @@
 // here, from its figures, by the first rule that holds:
 //
 //   over-limit       need and page tables passed the limit between two looks of the watched cage
-//   thrashed         refaults + swap-ins above the bytes one pass touches, or memory stalls (PSI full) above 25 % of
-//                    the wall time
+//   thrashed         refaults + swap-ins above the bytes one pass touches, or memory stalls of the machine (PSI full)
+//                    above 25 % of the wall time while the trial itself had refaults, swap, or major faults beyond a
+//                    first cold pass
 //   swapped          swap peak above 1 MiB
 //   fits-reclaiming  refaulted file bytes above 1 % of the stored bytes: it runs because page cache is given back
 //   fits
@@ -41,7 +42,9 @@ int severity(std::string_view verdict);
 
 bool is_verdict(std::string_view word);
 bool does_fit(std::string_view verdict);         // fits, fits-reclaiming
-bool ended_by_itself(std::string_view verdict);  // those, swapped and thrashed: its figures are whole
+bool does_not_fit(std::string_view verdict);     // memory was what stopped or slowed it: oom-killed ... swapped
+bool did_not_finish(std::string_view verdict);   // failed, timed-out, killed, interrupted: says nothing of memory
+bool ended_by_itself(std::string_view verdict);  // fitting, swapped or thrashed: its figures are whole
 bool was_tried(std::string_view verdict);        // neither interrupted nor not-run
 
 struct Judgement {

@@ -80,10 +80,37 @@ TEST_CASE("thrashed: read again more than one pass touches, or stood still for a
 
   trial = fitting();
   trial.phases[1].psi_full_ns = 2'700'000'000;
+  CHECK(judged(trial).verdict == "fits");  // the machine stood still, but this trial lost nothing
+  trial.phases[2].swap_peak_bytes = 8192;
   CHECK(judged(trial).verdict == "thrashed");
-  CHECK(judged(trial).reason == "stood still for 2.7 s of 10.4 s waiting for memory (PSI full)");
+  CHECK(judged(trial).reason ==
+        "the machine stood still for 2.7 s of 10.4 s waiting for memory (PSI full), and the trial itself had up to "
+        "8.00 KiB in swap");
+  trial.phases[2].refault_file_pages = 256;
+  CHECK_THAT(judged(trial).reason, ContainsSubstring("the trial itself read 1.00 MiB again"));
   trial.phases[1].psi_full_ns = 2'500'000'000;
   CHECK(judged(trial).verdict == "fits");
+
+  trial = fitting();
+  trial.phases[1].psi_full_ns = 2'700'000'000;
+  trial.phases[2].major_faults = 300;  // of which the program's own code explains 256, all phases together
+  CHECK(judged(trial).verdict == "thrashed");
+  CHECK_THAT(judged(trial).reason, ContainsSubstring("the trial itself had 68 major faults beyond a first cold pass"));
+  trial.phases[2].major_faults = 200;
+  CHECK(judged(trial).verdict == "fits");
+}
+
+TEST_CASE("every verdict either fits, does not fit, did not finish or was not run, and no two of these") {
+  for (const char* word : {"fits", "fits-reclaiming"})
+    CHECK((does_fit(word) && !does_not_fit(word) && !did_not_finish(word)));
+  for (const char* word : {"oom-killed", "over-limit", "refused", "guard-stopped", "swapped", "thrashed"}) {
+    CHECK((!does_fit(word) && does_not_fit(word) && !did_not_finish(word)));
+  }
+  for (const char* word : {"failed", "timed-out", "killed", "interrupted"}) {
+    CHECK((!does_fit(word) && !does_not_fit(word) && did_not_finish(word)));
+  }
+  CHECK_FALSE(did_not_finish("not-run"));
+  CHECK_FALSE(does_not_fit("not-run"));
 }
 
 TEST_CASE("swapped: above 1 MiB") {
