@@ -83,7 +83,8 @@ std::string shell_quoted(std::string_view word) {
       } else if (c == '\'' || c == '\\') {
         text += {'\\', c};
       } else if (byte < 0x20 || byte >= 0x7F) {
-        text += fmt::format("\\{:03o}", byte);  // of three digits always, so that no digit after it is taken for its own
+        text +=
+            fmt::format("\\{:03o}", byte);  // of three digits always, so that no digit after it is taken for its own
       } else {
         text += c;
       }
