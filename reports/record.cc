@@ -10,14 +10,18 @@ const Limit* Record::limit() const {
   return smallest == machine.limits.end() ? nullptr : &*smallest;
 }
 
-std::string cell_name(const Cell& cell) {
+std::string strategy_name(const Cell& cell) {
   std::string name = cell.strategy;
   char separator = ':';
   for (const auto& [option, value] : cell.options) {
     name += separator + option + "=" + value;
     separator = ',';
   }
-  return name + "/" + cell.dtype;
+  return name;
+}
+
+std::string cell_name(const Cell& cell) {
+  return strategy_name(cell) + "/" + cell.dtype + (cell.cache == "cold" ? " cold" : "");
 }
 
 }  // namespace weighbridge::reports

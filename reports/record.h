@@ -71,7 +71,7 @@ struct Trial {
   std::string verdict;  // verdict.h
   std::string reason;   // one sentence, for a person
   std::string checksum;
-  std::string reached;  // the phase it was in when it ended
+  std::string reached;                   // the phase it was in when it ended
   Figure floor_bytes, floor_file_bytes;  // null when it ended before it was ready
   std::vector<Phase> phases;
   std::vector<std::pair<std::string, uint64_t>> phase_start_ns;  // on the timeline's clock
@@ -177,7 +177,10 @@ struct Record {
   bool operator==(const Record&) const = default;
 };
 
-// "stream/f16", with options "stream:chunk=1MiB/f16": only those that are in Cell::options.
+// "stream", with options "stream:chunk=1MiB": only those that are in Cell::options.
+std::string strategy_name(const Cell& cell);
+
+// "stream/f16", "stream:chunk=1MiB/f16", "stream/f16 cold" where the file was evicted first.
 std::string cell_name(const Cell& cell);
 
 }  // namespace weighbridge::reports

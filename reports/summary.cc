@@ -1,8 +1,11 @@
 #include "reports/summary.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
+#include <vector>
 
 #include "reports/printable.h"
 #include "reports/units.h"
@@ -35,53 +38,59 @@ bool names(const Finding& finding, const Cell& cell) {
   return std::find(finding.cells.begin(), finding.cells.end(), cell_name(cell)) != finding.cells.end();
 }
 
-// Why a cell is heavy: a finding's cause, else the largest part of what it holds at its peak.
-std::string why_heavy(const Record& record, const Cell& cell) {
-  for (const Finding& finding : record.findings) {
-    if (finding.id == "two-copies" && names(finding, cell)) return "two full copies exist at once during load";
-  }
-  for (const Finding& finding : record.findings) {
-    if (finding.id == "upcast" && names(finding, cell)) return "16-bit numbers are loaded as f32, twice the bytes";
-  }
-  Bytes weights = 0, staging = 0, overhead = 0;
-  if (ended_by_itself(cell.verdict) && cell.at_peak) {
-    weights = cell.at_peak->weights, staging = cell.at_peak->staging, overhead = cell.at_peak->overhead;
-  } else if (cell.predicted) {
-    weights = cell.predicted->weights_bytes, staging = cell.predicted->staging_bytes,
-    overhead = cell.predicted->overhead_bytes;
-  }
-  const Bytes all = weights + staging + overhead;
-  if (all == 0) return "";
-  const auto part = [](Bytes bytes, const char* of_what) {
-    return fmt::format("{} of it are {}", human(bytes), of_what);
-  };
-  if (staging > all / 4) return part(staging, "copies that exist only while it loads");
-  if (overhead > all / 4) return part(overhead, "neither weights nor staging");
-  return part(weights, "the weights");
+// A sentence's end: the reason of a cell, without the point that it may bring.
+std::string because(const Cell& cell) {
+  std::string reason = cell.reason;
+  while (!reason.empty() && (reason.back() == '.' || reason.back() == ' ')) reason.pop_back();
+  return reason.empty() ? "" : ": " + printable(reason);
 }
 
-// A word as a shell takes it; empty when it holds what cannot be shown.
-std::string quoted(const std::string& word) {
-  if (word.empty() || printable(word) != word) return "";
-  const bool plain = std::all_of(word.begin(), word.end(), [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 0x80 ||
-           std::string_view("_./:=@%+,-").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (plain) return word.front() == '-' ? "./" + word : word;
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
+// "1 failed, 2 timed-out, 1 not run".
+std::string open_ways(const Record& record) {
+  std::map<std::string, size_t> counts;
+  for (const Cell& cell : record.cells) {
+    if (did_not_finish(cell.verdict)) ++counts[printable(cell.verdict)];
+  }
+  std::vector<std::string> words;
+  for (const auto& [word, count] : counts) words.push_back(fmt::format("{} {}", count, word));
+  if (const size_t not_run = summarise(record).not_run; not_run > 0)
+    words.push_back(fmt::format("{} not run", not_run));
+  return words.empty() ? "" : fmt::format(" ({})", fmt::join(words, ", "));
 }
 
-std::string strategy_with_options(const Cell& cell) {
-  std::string name = cell_name(cell);
-  return name.substr(0, name.size() - cell.dtype.size() - 1);
+std::string line_of_one(const Record& record, const Summary& summary) {
+  const Cell& cell = record.cells.front();
+  const auto weight = weight_of(cell);
+  const std::string needed = weight ? ", " + needs(*weight) + of_limit(limit_of(record, cell)) : "";
+  const std::string way = way_of(cell);
+  if (summary.plan) {
+    const char* word = !cell.predicted ? "not known" : summary.best != nullptr ? "should fit" : "should not fit";
+    return fmt::format("{}: {}{}.", word, way, needed);
+  }
+  if (cell.verdict == verdict::not_run) return fmt::format("not measured: {}{}.", way, needed);
+  if (cell.verdict == verdict::failed) return fmt::format("failed: {}{}.", way, because(cell));
+  if (did_not_finish(cell.verdict)) {
+    return fmt::format("did not finish: {}, {}{}.", printable(cell.verdict), way, because(cell));
+  }
+  return fmt::format("{}: {}{}.", summary.best != nullptr ? "fits" : "does not fit", way, needed);
+}
+
+// Nothing fits, and nothing is known not to: every way failed, was stopped or was not run.
+std::string line_of_none(const Record& record, const Summary& summary) {
+  if (summary.unfinished == 0) return fmt::format("not measured: {} ways.", summary.ways);
+  const auto failed = static_cast<size_t>(std::count_if(
+      record.cells.begin(), record.cells.end(), [](const Cell& cell) { return cell.verdict == verdict::failed; }));
+  if (failed == summary.ways) return fmt::format("failed: all {} ways.", summary.ways);
+  if (summary.unfinished == summary.ways) {
+    return fmt::format("did not finish: all {} ways{}.", summary.ways, open_ways(record));
+  }
+  return fmt::format("did not finish: {} of {} ways{}.", summary.unfinished, summary.ways, open_ways(record));
 }
 
 }  // namespace
 
 std::string way_of(const Cell& cell) {
-  return printable(strategy_with_options(cell) + " " + cell.dtype);
+  return printable(strategy_name(cell) + " " + cell.dtype + (cell.cache == "cold" ? " cold" : ""));
 }
 
 Figure limit_of(const Record& record, const Cell& cell) {
@@ -99,6 +108,35 @@ std::optional<Weight> weight_of(const Cell& cell) {
   }
   if (cell.need_bytes) return Weight{reached, Weight::Source::reached};
   return std::nullopt;
+}
+
+std::optional<Parts> parts_of(const Cell& cell) {
+  const auto weight = weight_of(cell);
+  if (!weight) return std::nullopt;
+  if (weight->source == Weight::Source::predicted) {
+    const Prediction& predicted = *cell.predicted;
+    return Parts{predicted.weights_bytes, predicted.staging_bytes,
+                 predicted.overhead_bytes + cell.floor_bytes.value_or(0), true};
+  }
+  if (!cell.at_peak) return std::nullopt;
+  return Parts{cell.at_peak->weights, cell.at_peak->staging, cell.at_peak->overhead, false};
+}
+
+std::string why_heavy(const Record& record, const Cell& cell) {
+  for (const Finding& finding : record.findings) {
+    if (finding.id == "two-copies" && names(finding, cell)) return "two full copies exist at once during load";
+  }
+  for (const Finding& finding : record.findings) {
+    if (finding.id == "upcast" && names(finding, cell)) return "16-bit numbers are loaded as f32, twice the bytes";
+  }
+  const auto parts = parts_of(cell);
+  if (!parts || parts->all() == 0) return "";
+  const auto part = [](Bytes bytes, const char* of_what) {
+    return fmt::format("{} of it are {}", human(bytes), of_what);
+  };
+  if (parts->staging > parts->all() / 4) return part(parts->staging, "copies that exist only while it loads");
+  if (parts->overhead > parts->all() / 4) return part(parts->overhead, "neither weights nor staging");
+  return part(parts->weights, "the weights");
 }
 
 bool fits_in(const Record& record, const Cell& cell) {
@@ -120,12 +158,15 @@ Summary summarise(const Record& record) {
   for (const Cell& cell : record.cells) {
     const bool fits = fits_in(record, cell);
     if (fits) ++summary.fitting;
-    if (!was_tried(cell.verdict)) ++summary.not_run;
+    const bool not_run = cell.verdict.empty() || cell.verdict == verdict::not_run;
+    if (not_run) ++summary.not_run;
+    const bool unfinished = !summary.plan && did_not_finish(cell.verdict);
+    if (unfinished) ++summary.unfinished;
     const auto weight = weight_of(cell);
-    if (!weight) continue;
+    if (!weight || unfinished) continue;
     if (fits && lighter(cell, summary.best)) summary.best = &cell;
+    if (!summary.plan && not_run) continue;
     if (lighter(cell, summary.lightest)) summary.lightest = &cell;
-    if (!summary.plan && !was_tried(cell.verdict)) continue;
     if (summary.heaviest == nullptr || weight->bytes > weight_of(*summary.heaviest)->bytes) summary.heaviest = &cell;
   }
   return summary;
@@ -134,29 +175,20 @@ Summary summarise(const Record& record) {
 std::string verdict_line(const Record& record) {
   const Summary summary = summarise(record);
   if (summary.ways == 0) return "nothing was weighed.";
-  const char* fits = summary.plan ? "should fit" : "fits";
-  const std::string not_run = summary.plan || summary.not_run == 0 ? "" : fmt::format(" ({} not run)", summary.not_run);
-
-  if (summary.ways == 1) {
-    const Cell& cell = record.cells.front();
-    const auto weight = weight_of(cell);
-    const std::string needed = weight ? ", " + needs(*weight) + of_limit(limit_of(record, cell)) : "";
-    const bool open = summary.plan ? !cell.predicted.has_value() : !was_tried(cell.verdict);
-    const char* word = open                      ? "not known"
-                       : summary.best != nullptr ? fits
-                       : summary.plan            ? "should not fit"
-                                                 : "does not fit";
-    if (open && !summary.plan) return fmt::format("not measured: {}{}.", way_of(cell), needed);
-    return fmt::format("{}: {}{}.", word, way_of(cell), needed);
+  if (summary.ways == 1) return line_of_one(record, summary);
+  if (!summary.plan && summary.fitting == 0 && summary.unfinished + summary.not_run == summary.ways) {
+    return line_of_none(record, summary);
   }
+  const char* fits = summary.plan ? "should fit" : "fits";
+  const std::string open = summary.plan ? "" : open_ways(record);
   if (summary.best != nullptr) {
     const std::string how_many = summary.fitting == summary.ways
                                      ? fmt::format("all {} ways", summary.ways)
                                      : fmt::format("{} of {} ways", summary.fitting, summary.ways);
-    return fmt::format("{}: {}{}.  Best: {}, {}{}.", fits, how_many, not_run, way_of(*summary.best),
+    return fmt::format("{}: {}{}.  Best: {}, {}{}.", fits, how_many, open, way_of(*summary.best),
                        needs(*weight_of(*summary.best)), of_limit(limit_of(record, *summary.best)));
   }
-  std::string line = fmt::format("{}: none of {} ways{}.", fits, summary.ways, not_run);
+  std::string line = fmt::format("{}: none of {} ways{}.", fits, summary.ways, open);
   if (summary.lightest != nullptr) {
     line += fmt::format("  Lightest: {}, {}{}.", way_of(*summary.lightest), needs(*weight_of(*summary.lightest)),
                         of_limit(limit_of(record, *summary.lightest)));
@@ -174,15 +206,27 @@ std::string heaviest_line(const Record& record) {
 
 std::string try_line(const Record& record) {
   const Summary summary = summarise(record);
-  const Cell* cell = summary.best != nullptr ? summary.best : summary.lightest;
-  const std::string path = quoted(record.checkpoint.path);
-  if (cell == nullptr || path.empty()) return "";
-  const std::string strategy = quoted(strategy_with_options(*cell)), dtype = quoted(cell->dtype);
-  if (strategy.empty() || dtype.empty()) return "";
-  // In a plan the next thing is to measure the best way; after a run, to plan with it, or to look for one that fits.
-  if (!summary.plan && summary.best == nullptr) return fmt::format("weighbridge plan {}", path);
-  return fmt::format("weighbridge {} {} --strategy {} --dtype {}", summary.plan ? "run" : "plan", path, strategy,
-                     dtype);
+  const std::string& path = record.checkpoint.path;
+  const auto shown = [](const std::string& word) { return !word.empty() && printable(word) == word; };
+  if (!shown(path)) return "";
+  if (summary.best != nullptr) {
+    // In a plan the next thing is to measure the best way; after a run there is nothing to ask for the answer.
+    const std::string strategy = strategy_name(*summary.best), dtype = summary.best->dtype;
+    if (!summary.plan || !shown(strategy) || !shown(dtype)) return "";
+    return fmt::format("weighbridge run {} --strategy {} --dtype {}", shell_quoted_path(path), shell_quoted(strategy),
+                       shell_quoted(dtype));
+  }
+  if (summary.lightest == nullptr) return "";
+  // Nothing fits: the dtypes of fewer bytes that were not looked at.
+  std::vector<std::string> smaller;
+  for (const char* dtype : {"int8", "q4_0"}) {
+    const bool known =
+        std::any_of(record.cells.begin(), record.cells.end(), [&](const Cell& cell) { return cell.dtype == dtype; });
+    if (!known) smaller.emplace_back(dtype);
+  }
+  if (smaller.empty()) return "";
+  return fmt::format("weighbridge plan {} --dtype {}{}", shell_quoted_path(path), fmt::join(smaller, ","),
+                     summary.lightest->limit_bytes ? " --limit " + exact_bytes(*summary.lightest->limit_bytes) : "");
 }
 
 }  // namespace weighbridge::reports

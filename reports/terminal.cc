@@ -118,8 +118,7 @@ class Table {
     row.mark = mark_of(record_, cell, plan_);
     row.tone = row.mark == "ok" ? Tone::good : row.mark == "x" ? Tone::bad : Tone::faint;
     row.texts.resize(kColumns);
-    const std::string name = cell_name(cell);
-    row.texts[kStrategy] = safe(style_, std::string_view(name).substr(0, name.size() - cell.dtype.size() - 1));
+    row.texts[kStrategy] = safe(style_, strategy_name(cell));
     row.texts[kDtype] = safe(style_, cell.dtype);
     row.texts[kCache] = safe(style_, cell.cache);
     row.texts[kLimit] = human(limit_of(record_, cell));

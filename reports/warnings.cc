@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "reports/phases.h"
 #include "reports/printable.h"
 #include "reports/summary.h"
 #include "reports/units.h"
@@ -36,9 +37,7 @@ std::optional<Spread> spread(const Cell& cell, const std::function<uint64_t(cons
 }
 
 uint64_t cpu_ns(const Trial& trial) {
-  uint64_t total = 0;
-  for (const Phase& phase : trial.phases) total += phase.cpu_ns;
-  return total;
+  return sum(trial, &Phase::cpu_ns);
 }
 
 uint64_t need(const Trial& trial) {
@@ -88,17 +87,17 @@ void about_cache(const Record& record, std::vector<std::string>& said) {
   }
   if (cells == 0) return;
   said.push_back(
-      fmt::format("{} of the checkpoint was still cached before cold trials ({} ways): another process maps it, "
+      fmt::format("{} of the checkpoint was still cached before cold trials ({}): another process maps it, "
                   "or it was not written back; their times and major faults are too low.",
-                  human(most), cells));
+                  human(most), counted(cells, "way", "ways")));
 }
 
 void about_unknown(const Record& record, bool all, std::vector<std::string>& said) {
   std::map<std::string, std::set<std::string>> unknown;  // reason -> figures
   const auto add = [&](const Reasons& reasons) {
     for (const auto& [figure, reason] : reasons) {
-      const bool no_figure = figure == "accuracy" || figure == "predicted";  // nothing to convert, no plan: no loss
-      if (all || !no_figure) unknown[reason].insert(figure);
+      if (figure == "accuracy") continue;  // nothing was converted: no loss
+      if (all || figure != "predicted") unknown[reason].insert(figure);
     }
   };
   for (const Cell& cell : record.cells) {
@@ -119,8 +118,8 @@ std::vector<std::string> warnings(const Record& record, bool all) {
   if (record.settings.interrupted) {
     const auto open = std::count_if(record.cells.begin(), record.cells.end(),
                                     [](const Cell& cell) { return !was_tried(cell.verdict); });
-    std::string sentence =
-        fmt::format("the run was interrupted; not measured: {} of {} ways", open, record.cells.size());
+    std::string sentence = fmt::format("the run was interrupted; not measured: {} of {}", open,
+                                       counted(record.cells.size(), "way", "ways"));
     if (!record.settings.command.empty()) {
       sentence += ". Run it again with: " + printable(record.settings.command);
     }

@@ -20,8 +20,8 @@ std::vector<Finding> kept_native(const Record& record) {
     finding.id = "kept-native";
     finding.severity = "low";
     finding.title =
-        fmt::format("{} of {} tensors could not become {} and stayed as stored", human_count(cell.kept_native_tensors),
-                    human_count(record.checkpoint.tensors), cell.dtype);
+        fmt::format("{} of {} could not become {} and stayed as stored", human_count(cell.kept_native_tensors),
+                    counted(record.checkpoint.tensors, "tensor", "tensors"), cell.dtype);
     finding.remedy = fmt::format(
         "Nothing to repair: their shape or type has no form in {}. `weighbridge inspect` lists them; where they are "
         "large, "

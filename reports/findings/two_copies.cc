@@ -52,7 +52,7 @@ std::vector<Finding> two_copies(const Record& record) {
     if (heavy->bytes <= heaviest) continue;
     heaviest = heavy->bytes;
     finding.id = "two-copies";
-    finding.severity = does_fit(cell.verdict) ? "medium" : "high";
+    finding.severity = does_not_fit(cell.verdict) ? "high" : "medium";
     finding.title = fmt::format("Two full copies exist at once while {} loads: it {}, {} needs {}", cell_name(cell),
                                 needs(cell), cell_name(*lighter), human(weight_of(*lighter)->bytes));
     finding.remedy = fmt::format("Load as {} does. {}", cell_name(*lighter), remedy_of(cell));

@@ -38,7 +38,7 @@ std::vector<Finding> upcast(const Record& record) {
   for (const Cell& cell : record.cells) {
     if (cell.dtype != "f32") continue;
     add_cell(finding, cell);
-    breaks = breaks || (was_tried(cell.verdict) && !does_fit(cell.verdict));
+    breaks = breaks || does_not_fit(cell.verdict);
     const Cell* twin = native_twin(record, cell);
     const auto wide = cost(cell);
     if (twin == nullptr || !wide) continue;

@@ -1,4 +1,5 @@
-// Strategy x dtype as a heat table: how much of the limit each way needs; what does not fit is hatched and says so.
+// Strategy x dtype as a heat table: how much of the limit each way needs; what did not end by itself is hatched and
+// says so.
 #include <algorithm>
 
 #include "reports/html/sections.h"
@@ -27,8 +28,7 @@ Grid grid_of(const View& view) {
   for (size_t i = 0; i < view.labels.size(); ++i) {
     const Cell& cell = view.cell(i);
     std::string row = view.labels[i];  // "stream:chunk=8MiB/f16 @ 4GiB" without its dtype
-    const std::string named = cell_name(cell);
-    row.erase(named.size() - cell.dtype.size() - 1, cell.dtype.size() + 1);
+    row.erase(strategy_name(cell).size(), cell.dtype.size() + 1);
     const size_t y = index_of(grid.rows, row), x = index_of(grid.dtypes, cell.dtype);
     grid.cells.resize(grid.rows.size());
     grid.cells[y].resize(std::max(grid.cells[y].size(), x + 1), SIZE_MAX);
@@ -83,7 +83,7 @@ void write_matrix(Out& out, const View& view) {
   }
   out.print("</tbody></table>\n</div>\n<p class=\"key\" aria-hidden=\"true\"><span>0</span>");
   for (int level = 0; level < levels; ++level) out.print("<i class=\"h{}\"></i>", level);
-  out.print("<span>{}</span><span><i class=\"h5 no\"></i>does not fit</span></p>\n</section>\n",
+  out.print("<span>{}</span><span><i class=\"h5 no\"></i>did not fit, or did not finish</span></p>\n</section>\n",
             human(view.limit.value_or(heaviest)));
 }
 

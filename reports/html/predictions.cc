@@ -55,9 +55,9 @@ void write_predictions(Out& out, const View& view) {
   const auto off = static_cast<size_t>(std::count_if(pairs.begin(), pairs.end(), apart));
   out.print(
       "<p class=\"lead\">A strategy is a plan, and the prediction is the same plan on a counter. Both without the "
-      "floor. {} of {} agree within 2 % and 4 MiB.</p>\n<p class=\"key\"><span><i class=\"was\"></i>predicted</span>"
+      "floor. {} of {} {} within 2 % and 4 MiB.</p>\n<p class=\"key\"><span><i class=\"was\"></i>predicted</span>"
       "<span><i class=\"is\"></i>measured</span></p>\n",
-      pairs.size() - off, counted(pairs.size(), "way", "ways"));
+      pairs.size() - off, counted(pairs.size(), "way", "ways"), pairs.size() - off == 1 ? "agrees" : "agree");
   out.raw(
       "<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-predictions\" tabindex=\"0\"><table class=\"pairs\">"
       "<thead><tr><th scope=\"col\">way</th><th scope=\"col\">predicted</th><th scope=\"col\">measured</th><th "

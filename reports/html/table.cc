@@ -68,7 +68,7 @@ void write_table(Out& out, const View& view) {
       "reclaimable, on top</span>");
   if (view.failing > 0) {
     out.raw(
-        "<span><i class=\"f-no\"></i>does not fit: need until it ended</span><span><i class=\"f-hatch\"></i>predicted "
+        "<span><i class=\"f-no\"></i>ended early: need until then</span><span><i class=\"f-hatch\"></i>predicted "
         "rest</span>");
   }
   if (view.limit_on_scale) {

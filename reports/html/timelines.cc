@@ -114,8 +114,8 @@ void write_data(Out& out, const View& view, size_t index, const Trial& trial) {
 
 void write_caption(Out& out, const Cell& cell, const Trial& trial) {
   const Peak peak = peak_of(trial);
-  out.print("<figcaption>Trial {} of {}, the one whose need lies in the middle; {} samples.", trial.number,
-            cell.trials.size(), human_count(trial.timeline.samples_taken));
+  out.print("<figcaption>Trial {} of {}, the one whose need lies in the middle; {}.", trial.number, cell.trials.size(),
+            counted(trial.timeline.samples_taken, "sample", "samples"));
   if (peak.need_bytes > peak.sampled_bytes + std::max<Bytes>(peak.sampled_bytes / 100, 256 << 10)) {
     out.print(" The peak was read between samples, of which the highest is {}.", human(peak.sampled_bytes));
   }

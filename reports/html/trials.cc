@@ -96,8 +96,8 @@ void write_trials(Out& out, const View& view) {
       "scope=\"col\">spread</th><th scope=\"col\">CPU time, least</th><th scope=\"col\">most</th><th scope=\"col\" "
       "class=\"dots\">from zero, a dot a trial</th></tr></thead><tbody>\n");
   for (size_t i = 0; i < view.record.cells.size(); ++i) write_summary(out, view, i);
-  out.print("</tbody></table></div>\n<details class=\"all\"><summary>Each of the {}</summary>\n",
-            counted(trials, "trial", "trials"));
+  out.print("</tbody></table></div>\n<details class=\"all\"><summary>{}</summary>\n",
+            trials == 1 ? "The one trial" : "Each of the " + counted(trials, "trial", "trials"));
   write_each(out, view);
   out.raw("</details>\n</section>\n");
 }

@@ -3,6 +3,7 @@
 
 #include "reports/html/sections.h"
 #include "reports/units.h"
+#include "reports/verdict.h"
 #include "reports/warnings.h"
 
 namespace weighbridge::reports::html {
@@ -14,35 +15,27 @@ Outcome overall(const View& view) {
   return view.fitting > 0 ? Outcome::strained : Outcome::fails;
 }
 
-// Why a cell is as heavy as it is, from the split at its peak.
-std::string why_heavy(const Cell& cell) {
-  Bytes weights = 0, staging = 0, overhead = 0;
-  std::string where;
-  if (ended_early(cell) && cell.predicted) {
-    weights = cell.predicted->weights_bytes;
-    staging = cell.predicted->staging_bytes;
-    overhead = cell.predicted->overhead_bytes + cell.floor_bytes.value_or(0);
-    where = "At its predicted peak";
-  } else if (cell.at_peak) {
-    weights = cell.at_peak->weights;
-    staging = cell.at_peak->staging;
-    overhead = cell.at_peak->overhead;
-    where = cell.peak_phase.empty() ? "At its peak" : "At its peak, in " + cell.peak_phase;
-  } else {
-    return cell.reason;
+// Why a cell is as heavy as it is: the cause, as the terminal has it, and what is held at its peak.
+std::string why(const View& view, const Cell& cell) {
+  std::string text = why_heavy(view.record, cell);
+  if (!text.empty()) {
+    if (text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+    text += ". ";
   }
-  std::string text = fmt::format("{} {} of weights", where + ":", human(weights));
-  if (staging > 0) text += fmt::format(", {} of staging", human(staging));
-  text += fmt::format(", {} of overhead", human(overhead));
-  const bool two_copies = staging >= weights / 3 && weights >= staging / 3 && staging > overhead && weights > 0;
-  if (two_copies) {
-    text += ". A second copy of the weights exists at once.";
-  } else if (overhead > weights + staging) {
-    text += ". Most of it is overhead.";
-  } else {
-    text += ".";
+  const auto parts = parts_of(cell);
+  if (!parts) return text + cell.reason;
+  text += parts->predicted ? "At its predicted peak" : "At its peak";
+  if (!parts->predicted && !cell.peak_phase.empty()) text += ", in " + cell.peak_phase;
+  text += fmt::format(": {} of weights", human(parts->weights));
+  if (parts->staging > 0) text += fmt::format(", {} of staging", human(parts->staging));
+  return text + fmt::format(", {} of overhead.", human(parts->overhead));
+}
+
+const Cell* first_unfinished(const View& view) {
+  for (const Cell& cell : view.record.cells) {
+    if (did_not_finish(cell.verdict)) return &cell;
   }
-  return text;
+  return nullptr;
 }
 
 // "498 MiB of 1.00 GiB (48 %)".
@@ -53,14 +46,14 @@ Markup need_of_limit(const View& view, const Cell& cell) {
   return markup("<b class=\"big\">{}</b> of {} ({})", human(need), human(*limit), share(need, *limit));
 }
 
-void write_way(Out& out, const View& view, const char* title, size_t index, std::string_view why) {
+void write_way(Out& out, const View& view, const char* title, size_t index, std::string_view note) {
   const Cell& cell = view.cell(index);
   const char* verb = !ended_early(cell) ? "needs" : cell.predicted ? "would need, as predicted," : "needs at least";
   out.print(
       "<div><dt>{}</dt><dd><p><a class=\"name\" href=\"#cell-{}\">{}</a> {}</p>\n<p>{} {}</p>\n{}<p "
       "class=\"note\">{}</p></dd></div>\n",
       title, index, view.labels[index], verdict_word(cell.verdict), verb, need_of_limit(view, cell),
-      need_bar(view, cell), why);
+      need_bar(view, cell), note);
 }
 
 std::string why_light(const Cell& cell) {
@@ -117,20 +110,36 @@ void write_first_step(Out& out, const View& view) {
 }  // namespace
 
 std::string headline(const View& view) {
-  const size_t n = view.measured;
+  const Summary summary = summarise(view.record);
+  if (view.measured == 0 && summary.unfinished == 0) return "Nothing was measured";
+  const size_t tried = summary.ways - summary.not_run;
+  const size_t told = tried - summary.unfinished;  // the others say nothing of memory
   std::string text;
-  if (n == 0) {
-    text = "Nothing was measured";
-  } else if (view.fitting == n) {
-    text = n == 1 ? "The one way measured fits" : fmt::format("All {} ways fit", n);
-  } else if (view.fitting == 0) {
-    text = n == 1 ? "The one way measured does not fit" : fmt::format("None of the {} ways fits", n);
+  if (told == 0) {
+    const auto failed =
+        static_cast<size_t>(std::count_if(view.record.cells.begin(), view.record.cells.end(),
+                                          [](const Cell& cell) { return cell.verdict == verdict::failed; }));
+    if (tried == 1) {
+      text = failed == 1 ? "The one way tried failed"
+                         : "The one way tried did not finish: " + first_unfinished(view)->verdict;
+    } else {
+      text = failed == tried ? fmt::format("All {} ways failed", tried)
+                             : fmt::format("None of the {} ways finished", tried);
+    }
+  } else if (view.fitting == tried) {
+    text = tried == 1 ? "The one way measured fits" : fmt::format("All {} ways fit", tried);
+  } else if (view.fitting > 0) {
+    text = fmt::format("{} of {} ways {}", view.fitting, tried, view.fitting == 1 ? "fits" : "fit");
+  } else if (told == 1) {
+    text = "The one way measured does not fit";
   } else {
-    text = fmt::format("{} of {} ways {}", view.fitting, n, view.fitting == 1 ? "fits" : "fit");
+    text = fmt::format("None of the {} ways{} fits", told, told < tried ? " measured" : "");
   }
-  if (n > 0 && view.limit) text += " in " + human(*view.limit);
-  const size_t missing = view.record.cells.size() - n;
-  if (n > 0 && missing > 0) text += fmt::format("; {} not run", counted(missing, "way was", "ways were"));
+  if (told > 0 && view.limit) text += " in " + human(*view.limit);
+  if (told > 0 && summary.unfinished > 0) {
+    text += fmt::format("; {} not finish", counted(summary.unfinished, "way did", "ways did"));
+  }
+  if (summary.not_run > 0) text += fmt::format("; {} not run", counted(summary.not_run, "way was", "ways were"));
   return text;
 }
 
@@ -150,11 +159,14 @@ void write_verdict(Out& out, const View& view) {
     write_way(out, view, "Lightest way that fits", *view.best, why_light(view.cell(*view.best)));
   } else if (view.lightest) {
     write_way(out, view, "Lightest way", *view.lightest, view.cell(*view.lightest).reason);
+  } else if (const Cell* cell = first_unfinished(view)) {
+    out.print("<div><dt>Why</dt><dd><p>{}{}</p></dd></div>\n", cell->verdict,
+              cell->reason.empty() ? "" : ": " + cell->reason);
   }
   if (view.heaviest && view.heaviest != view.best && view.heaviest != view.lightest) {
-    write_way(out, view, "Heaviest way", *view.heaviest, why_heavy(view.cell(*view.heaviest)));
+    write_way(out, view, "Heaviest way", *view.heaviest, why(view, view.cell(*view.heaviest)));
   } else if (view.heaviest && !view.best) {
-    out.print("<div><dt>Why</dt><dd><p>{}</p></dd></div>\n", why_heavy(view.cell(*view.heaviest)));
+    out.print("<div><dt>Why</dt><dd><p>{}</p></dd></div>\n", why(view, view.cell(*view.heaviest)));
   }
   write_first_step(out, view);
   out.raw("</dl>\n");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "reports/phases.h"
 #include "reports/units.h"
 #include "reports/verdict.h"
 
@@ -23,7 +24,7 @@ std::vector<std::string> labels_of(const Record& record) {
   for (const Cell& cell : record.cells) {
     std::string label = cell_name(cell);
     if (limits.size() > 1) label += cell.limit_bytes ? " @ " + exact_bytes(*cell.limit_bytes) : " @ no limit";
-    if (caches.size() > 1) label += " " + cell.cache;
+    if (caches.size() > 1 && cell.cache != "cold") label += " " + cell.cache;  // "cold" is in the name
     labels.push_back(std::move(label));
   }
   return labels;
@@ -109,15 +110,11 @@ const Trial* median_trial(const Cell& cell) {
 }
 
 uint64_t trial_wall_ns(const Trial& trial) {
-  uint64_t sum = 0;
-  for (const Phase& phase : trial.phases) sum += phase.wall_ns;
-  return sum;
+  return sum(trial, &Phase::wall_ns);
 }
 
 uint64_t trial_cpu_ns(const Trial& trial) {
-  uint64_t sum = 0;
-  for (const Phase& phase : trial.phases) sum += phase.cpu_ns;
-  return sum;
+  return sum(trial, &Phase::cpu_ns);
 }
 
 Markup label(const View& view, size_t index) {
@@ -169,10 +166,6 @@ Markup need_bar(const View& view, const Cell& cell) {
     parts += fmt::format(R"(<line class="l-limit" x1="{0:.2f}%" x2="{0:.2f}%" y2="12"/>)", percent(*limit, view.scale));
   }
   return bar(parts);
-}
-
-std::string counted(size_t count, std::string_view singular, std::string_view plural) {
-  return fmt::format("{} {}", human_count(count), count == 1 ? singular : plural);
 }
 
 std::string share(Bytes part, Bytes whole) {

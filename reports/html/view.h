@@ -56,8 +56,6 @@ std::string bar_part(std::string_view fill, double from, double to);
 Markup bar(std::string_view parts);
 // The need against the limit as a bar; decorative, the figures stand beside it.
 Markup need_bar(const View& view, const Cell& cell);
-// "1 way", "3 ways".
-std::string counted(size_t count, std::string_view singular, std::string_view plural);
 // "48 %" of a whole, "< 1 %" and "> 999 %" at the ends.
 std::string share(Bytes part, Bytes whole);
 

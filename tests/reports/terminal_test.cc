@@ -1,5 +1,7 @@
 #include "reports/terminal.h"
 
+#include <stdio.h>  // popen
+
 #include <algorithm>
 #include <sstream>
 
@@ -8,6 +10,7 @@
 #include "reports/findings/findings.h"
 #include "reports/paragraph.h"
 #include "reports/printable.h"
+#include "reports/summary.h"
 #include "reports/verdict.h"
 #include "reports/warnings.h"
 #include "tests/reports/sample.h"
@@ -97,7 +100,6 @@ What to change, most saved first:
 fits: 2 of 4 ways.  Best: mmap native, needs 1.00 MiB of 8.00 GiB.
 Heaviest: eager f32, would need 25.1 GiB: 16-bit numbers are loaded as f32,
    twice the bytes.
-  try   weighbridge plan models/llama-7b.safetensors --strategy mmap --dtype native
 )golden");
 }
 
@@ -249,11 +251,101 @@ TEST_CASE("names from a checkpoint cannot steer the terminal") {
 
 TEST_CASE("paths that a shell would take apart are quoted") {
   Record record = four_ways();
+  CHECK(try_line(record) == "");  // the best way was just measured
+  record = plan();
   record.checkpoint.path = "my model's.safetensors";
-  CHECK_THAT(render_terminal(record, {}),
-             ContainsSubstring("weighbridge plan 'my model'\\''s.safetensors' --strategy mmap"));
+  CHECK_THAT(render_plan(record, {}),
+             ContainsSubstring("weighbridge run 'my model'\\''s.safetensors' --strategy mmap"));
   record.checkpoint.path = "-rf";
-  CHECK_THAT(render_terminal(record, {}), ContainsSubstring("weighbridge plan ./-rf --strategy"));
+  CHECK_THAT(render_plan(record, {}), ContainsSubstring("weighbridge run ./-rf --strategy"));
+}
+
+TEST_CASE("a word is quoted so that a shell reads it back, on one line") {
+  CHECK(shell_quoted("mmap:chunk=1MiB,x=2") == "mmap:chunk=1MiB,x=2");
+  CHECK(shell_quoted("--dtype") == "--dtype");
+  CHECK(shell_quoted("") == "''");
+  CHECK(shell_quoted("two words") == "'two words'");
+  CHECK(shell_quoted("it's $HOME") == "'it'\\''s $HOME'");
+  CHECK(shell_quoted("a\n'b\\\x1b"
+                     "1\xff") == R"($'a\n\'b\\\0331\377')");
+  CHECK(shell_quoted_path("-x y") == "'./-x y'");
+  CHECK(shell_quoted_path("a/-x") == "a/-x");
+  for (const std::string word : {"a b", "it's", "a\nb'c\\d",
+                                 "\t\x01"
+                                 "7",
+                                 "-n", "*", "~", "caf\xc3\xa9", "\xe2\x80\xae"}) {
+    const std::string command = "printf %s " + shell_quoted(word);
+    std::FILE* shell = ::popen(("bash -c " + shell_quoted(command)).c_str(), "r");
+    REQUIRE(shell != nullptr);
+    char read[64] = {};
+    const size_t size = std::fread(read, 1, sizeof read, shell);
+    ::pclose(shell);
+    INFO(command);
+    CHECK(std::string(read, size) == word);
+  }
+}
+
+TEST_CASE("after a run that nothing fits in, what to try is what was not looked at") {
+  Record record = four_ways();
+  record.cells.erase(record.cells.begin(), record.cells.begin() + 2);
+  CHECK(try_line(record) == "weighbridge plan models/llama-7b.safetensors --dtype int8,q4_0 --limit 8GiB");
+  record.cells[0].dtype = "int8";
+  CHECK(try_line(record) == "weighbridge plan models/llama-7b.safetensors --dtype q4_0 --limit 8GiB");
+  record.cells[1].dtype = "q4_0";
+  CHECK(try_line(record) == "");
+}
+
+TEST_CASE("what did not finish is said by its own word, and nothing of memory") {
+  Record record = four_ways();
+  record.cells.erase(record.cells.begin(), record.cells.begin() + 3);
+  Cell& cell = record.cells[0];
+  cell.reason = "still in load after 3.0 s.";
+  for (const char* word : {"timed-out", "killed", "interrupted"}) {
+    cell.verdict = word;
+    CHECK(verdict_line(record) ==
+          "did not finish: " + cell.verdict + ", state-dict native: still in load after 3.0 s.");
+    CHECK(try_line(record) == "");
+  }
+  cell.verdict = "failed";
+  CHECK(verdict_line(record) == "failed: state-dict native: still in load after 3.0 s.");
+  cell.verdict = "not-run";
+  CHECK(verdict_line(record) == "not measured: state-dict native, would need 25.1 GiB of 8.00 GiB.");
+  for (const char* word : {"oom-killed", "over-limit", "refused", "guard-stopped"}) {
+    cell.verdict = word;
+    CHECK(verdict_line(record) == "does not fit: state-dict native, would need 25.1 GiB of 8.00 GiB.");
+  }
+  for (const char* word : {"swapped", "thrashed"}) {
+    cell.verdict = word;
+    CHECK(verdict_line(record) == "does not fit: state-dict native, needs 8.00 GiB of 8.00 GiB.");
+  }
+}
+
+TEST_CASE("of several ways those that did not finish are counted apart") {
+  Record record = four_ways();
+  record.cells[2].verdict = "timed-out";
+  CHECK(verdict_line(record) == "fits: 2 of 4 ways (1 timed-out).  Best: mmap native, needs 1.00 MiB of 8.00 GiB.");
+  CHECK(heaviest_line(record).starts_with("Heaviest: state-dict native, would need 25.1 GiB"));
+  record.cells.erase(record.cells.begin(), record.cells.begin() + 2);
+  CHECK(verdict_line(record) ==
+        "fits: none of 2 ways (1 timed-out).  Lightest: state-dict native, would need 25.1 GiB of 8.00 GiB.");
+  record.cells[1].verdict = "failed";
+  CHECK(verdict_line(record) == "did not finish: all 2 ways (1 failed, 1 timed-out).");
+  CHECK(heaviest_line(record) == "");
+  CHECK(try_line(record) == "");
+  record.cells[0].verdict = "not-run";
+  CHECK(verdict_line(record) == "did not finish: 1 of 2 ways (1 failed, 1 not run).");
+  record.cells[1].verdict = "not-run";
+  CHECK(verdict_line(record) == "not measured: 2 ways.");
+  record.cells[0].verdict = record.cells[1].verdict = "failed";
+  CHECK(verdict_line(record) == "failed: all 2 ways.");
+}
+
+TEST_CASE("a cold cell is told from its warm twin in names, findings and the best") {
+  Record record = four_ways();
+  record.cells[1].cache = "cold";
+  CHECK(cell_name(record.cells[1]) == "mmap/native cold");
+  CHECK(cell_name(record.cells[0]) == "stream/int8");
+  CHECK(verdict_line(record) == "fits: 2 of 4 ways.  Best: mmap native cold, needs 1.00 MiB of 8.00 GiB.");
 }
 
 TEST_CASE("limits and cache states get columns of their own where they differ") {
@@ -296,6 +388,7 @@ TEST_CASE("warnings: unsteady times and needs, a cache that was not cold, counte
   record.cells[1].unavailable["accuracy"] = "no tensor was converted";
   record.cells[1].unavailable["peak_rss_bytes"] = "clear_refs: Permission denied";
   CHECK(warnings(record) == std::vector<std::string>{"not known: peak_rss_bytes (clear_refs: Permission denied)."});
+  for (const std::string& warning : warnings(record, true)) CHECK_THAT(warning, !ContainsSubstring("accuracy"));
 
   CHECK_THAT(warnings(sample::record()).at(0),
              ContainsSubstring("not measured: 1 of 5 ways. Run it again with: weighbridge run models/"));

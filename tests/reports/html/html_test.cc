@@ -120,7 +120,9 @@ TEST_CASE("the best way that fits and the heaviest with its reason are named") {
   CHECK_THAT(verdict, ContainsSubstring(">mmap/native</a>"));
   CHECK_THAT(verdict, ContainsSubstring(">state-dict/native</a>"));
   CHECK_THAT(verdict, ContainsSubstring("oom-killed"));
-  CHECK_THAT(verdict, ContainsSubstring("A second copy of the weights exists at once."));
+  CHECK_THAT(verdict,
+             ContainsSubstring(
+                 "475 MiB of it are copies that exist only while it loads. At its predicted peak: 475 MiB of weights"));
   CHECK_THAT(verdict, ContainsSubstring("Need</b> is memory that cannot be given up without swap"));
 }
 
@@ -170,12 +172,46 @@ TEST_CASE("rows for the zoom are real rows in order, and only repeats are lost w
 TEST_CASE("what was not measured is said with its reason, and an unrun way is no failure") {
   const std::string html = html_of(troubled_record());
   CHECK_THAT(html, ContainsSubstring("the run was interrupted"));
-  CHECK_THAT(html, ContainsSubstring("1 of 3 ways fits; 1 way was not run."));
+  CHECK_THAT(html, ContainsSubstring("1 of 3 ways fits; 1 way did not finish; 1 way was not run."));
   CHECK_THAT(html, ContainsSubstring("No timeline: the sampler was off."));
   CHECK_THAT(html, ContainsSubstring("the worker ended before it was ready"));
   CHECK_THAT(html, ContainsSubstring("no memory limit was found"));
   CHECK_THAT(html, ContainsSubstring("not-run"));
   CHECK_THAT(html, ContainsSubstring("class=\"f-swap\""));
+}
+
+TEST_CASE("what did not finish is said so, and nothing of memory") {
+  Record record = gpt2_record();
+  record.cells.resize(1);
+  record.findings.clear();
+  for (const char* word : {"timed-out", "killed", "interrupted"}) {
+    record.cells[0].verdict = word;
+    const std::string html = html_of(record);
+    CHECK_THAT(html, ContainsSubstring(fmt::format("The one way tried did not finish: {}.", word)));
+    CHECK_THAT(html, !ContainsSubstring("does not fit") && !ContainsSubstring("Raise the limit"));
+  }
+  record.cells[0].verdict = "failed";
+  CHECK_THAT(html_of(record), ContainsSubstring("The one way tried failed.") && !ContainsSubstring("does not fit"));
+  for (const char* word : {"oom-killed", "over-limit", "refused", "guard-stopped", "swapped", "thrashed"}) {
+    record.cells[0].verdict = word;
+    CHECK_THAT(html_of(record), ContainsSubstring("The one way measured does not fit in 768 MiB."));
+  }
+  record.cells.push_back(record.cells[0]);
+  CHECK_THAT(html_of(record), ContainsSubstring("None of the 2 ways fits in 768 MiB."));
+  record.cells[0].verdict = "timed-out";
+  CHECK_THAT(html_of(record), ContainsSubstring("The one way measured does not fit in 768 MiB; 1 way did not finish."));
+  record.cells[1].verdict = "failed";
+  CHECK_THAT(html_of(record), ContainsSubstring("None of the 2 ways finished."));
+}
+
+TEST_CASE("cold and warm twins have names of their own, once") {
+  Record record = gpt2_record();
+  record.cells.resize(2);
+  record.cells[1] = record.cells[0];
+  record.cells[1].cache = "cold";
+  const std::string html = html_of(record);
+  CHECK_THAT(html, ContainsSubstring(">state-dict/native warm<") && ContainsSubstring(">state-dict/native cold<"));
+  CHECK_THAT(html, ContainsSubstring("<th scope=\"row\">state-dict cold</th>") && !ContainsSubstring("cold cold"));
 }
 
 TEST_CASE("hostile names are text everywhere") {
