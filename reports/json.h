@@ -24,8 +24,7 @@ struct BadRecord : std::runtime_error {
 // the stream fails; flushes, does not close.
 void write_record(std::FILE* file, const Record& record);
 
-// Appears under its name whole or not at all: a temporary beside it, fsync, rename, fsync of the folder. Throws
-// std::system_error that names the call and the path.
+// Whole or not at all, as atomic_file.h has it. Throws std::system_error that names the call and the path.
 void write_record_file(const std::string& path, const Record& record);
 
 // Throws BadRecord. Fields that this version does not know are skipped, so that a later weighbridge/1 can add some;

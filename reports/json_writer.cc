@@ -1,6 +1,4 @@
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cmath>
@@ -8,15 +6,15 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "reports/atomic_file.h"
 #include "reports/fields.h"
 #include "reports/json.h"
-#include "reports/printable.h"
 
 namespace weighbridge::reports {
 namespace {
 
-[[noreturn]] void fail(int error_number, const std::string& call, const std::string& path) {
-  throw std::system_error(error_number, std::generic_category(), path.empty() ? call : call + " " + printable(path));
+[[noreturn]] void fail(int error_number) {
+  throw std::system_error(error_number, std::generic_category(), "write");
 }
 
 // Writes structs through fields(). Objects that hold objects are spread over lines, so that a record can be read and
@@ -149,7 +147,7 @@ class Writer {
   }
   void spill() {
     errno = 0;
-    if (std::fwrite(buffer_.data(), 1, buffer_.size(), file_) != buffer_.size()) fail(errno ? errno : EIO, "write", "");
+    if (std::fwrite(buffer_.data(), 1, buffer_.size(), file_) != buffer_.size()) fail(errno ? errno : EIO);
     buffer_.clear();
   }
 
@@ -160,73 +158,17 @@ class Writer {
   std::string buffer_;
 };
 
-// A file under a temporary name that is gone again unless it was renamed.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& target) : path_(fmt::format("{}.{}.tmp", target, ::getpid())) {
-    const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0) fail(errno, "open", path_);
-    stream_ = ::fdopen(fd, "w");
-    if (stream_ == nullptr) {
-      const int error_number = errno;
-      ::close(fd);
-      ::unlink(path_.c_str());
-      fail(error_number, "fdopen", path_);
-    }
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() {
-    if (stream_ != nullptr) std::fclose(stream_);
-    if (!renamed_) ::unlink(path_.c_str());
-  }
-
-  std::FILE* stream() { return stream_; }
-
-  void become(const std::string& target) {
-    if (std::fflush(stream_) != 0) fail(errno, "write", path_);
-    if (::fsync(::fileno(stream_)) != 0) fail(errno, "fsync", path_);
-    const int closed = std::fclose(std::exchange(stream_, nullptr));
-    if (closed != 0) fail(errno, "close", path_);
-    if (::rename(path_.c_str(), target.c_str()) != 0) fail(errno, "rename", target);
-    renamed_ = true;
-  }
-
- private:
-  std::string path_;
-  std::FILE* stream_ = nullptr;
-  bool renamed_ = false;
-};
-
-// A rename outlasts a crash only when its folder was written too. Folders of some file systems cannot be synced; the
-// record stands all the same, so this is not worth failing for.
-void sync_folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  (void)::fsync(fd);
-  ::close(fd);
-}
-
 }  // namespace
 
 void write_record(std::FILE* file, const Record& record) {
   Writer writer(file, false);
   writer.put(record);
   writer.finish();
-  if (std::fflush(file) != 0) fail(errno, "write", "");
+  if (std::fflush(file) != 0) fail(errno);
 }
 
 void write_record_file(const std::string& path, const Record& record) {
-  TemporaryFile temporary(path);
-  try {
-    write_record(temporary.stream(), record);
-  } catch (const std::system_error& error) {
-    fail(error.code().value(), "write", path);
-  }
-  temporary.become(path);
-  sync_folder_of(path);
+  write_atomically(path, [&](std::FILE* file) { write_record(file, record); });
 }
 
 void write_trial(std::FILE* file, const Trial& trial) {

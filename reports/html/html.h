@@ -12,7 +12,7 @@ namespace weighbridge::reports {
 // stream cannot be written.
 void write_html(std::FILE* file, const Record& record);
 
-// Complete or not at all: a temporary beside `path`, fsync, rename. Throws std::system_error that names the path.
+// Whole or not at all, as atomic_file.h has it. Throws std::system_error that names the path.
 void write_html_file(const std::string& path, const Record& record);
 
 }  // namespace weighbridge::reports

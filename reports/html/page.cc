@@ -1,10 +1,4 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <memory>
-#include <system_error>
-
+#include "reports/atomic_file.h"
 #include "reports/html/assets.h"
 #include "reports/html/html.h"
 #include "reports/html/sections.h"
@@ -52,20 +46,6 @@ void write_scripts(Out& out) {
   }
 }
 
-[[noreturn]] void fail(const std::string& what, const std::string& path) {
-  throw std::system_error(errno, std::generic_category(), path + ": the HTML report cannot be written: " + what);
-}
-
-// A folder's entry is on the disk only after the folder itself is.
-void sync_folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;  // the report itself is written; a folder that cannot be read cannot be synchronised either
-  ::fsync(fd);
-  ::close(fd);
-}
-
 }  // namespace
 
 void write_html(std::FILE* file, const Record& record) {
@@ -93,24 +73,7 @@ void write_html(std::FILE* file, const Record& record) {
 }
 
 void write_html_file(const std::string& path, const Record& record) {
-  const std::string temporary = path + "." + std::to_string(::getpid()) + ".tmp";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) fail("open " + temporary, path);
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(::fdopen(fd, "w"), &std::fclose);
-  try {
-    if (!file) {
-      ::close(fd);
-      fail("fdopen", path);
-    }
-    write_html(file.get(), record);
-    if (::fsync(fd) != 0) fail("fsync", path);
-    if (std::fclose(file.release()) != 0) fail("close", path);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("rename", path);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_folder_of(path);
+  write_atomically(path, [&](std::FILE* file) { write_html(file, record); });
 }
 
 }  // namespace weighbridge::reports

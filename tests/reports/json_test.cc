@@ -1,5 +1,6 @@
 #include "reports/json.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <system_error>
 
 #include "reports/aggregate.h"
+#include "reports/atomic_file.h"
 #include "tests/reports/sample.h"
 #include "tests/support/catch.h"
 
@@ -187,6 +189,39 @@ TEST_CASE("a record that cannot be written or read says which call on which path
   std::fclose(full);
   CHECK_THROWS_WITH(read_record(folder / "none.json"), ContainsSubstring("none.json: open: No such file or directory"));
   CHECK_THROWS_WITH(read_record(folder / ""), ContainsSubstring("Is a directory"));
+}
+
+TEST_CASE("a folder, a device and a link beside the target are left alone") {
+  const Folder folder;
+  std::filesystem::create_directory(folder / "record.json");
+  CHECK_THROWS_WITH(write_record_file(folder / "record.json", Record{}),
+                    ContainsSubstring("record.json") && ContainsSubstring("Is a directory"));
+  std::filesystem::create_symlink("/dev/null", folder / "null.json");
+  CHECK_THROWS_WITH(write_record_file(folder / "null.json", Record{}), ContainsSubstring("no regular file"));
+  CHECK(folder.entries() == 2);
+
+  std::ofstream(folder / "other") << "mine";
+  const std::string planted = folder / fmt::format("new.json.{}.tmp", ::getpid());
+  std::filesystem::create_symlink(folder / "other", planted);
+  write_record_file(folder / "new.json", Record{});
+  CHECK(read_record(folder / "new.json") == Record{});
+  CHECK(std::filesystem::is_symlink(planted));
+  CHECK(std::filesystem::file_size(folder / "other") == 4);
+}
+
+TEST_CASE("a writer that fails leaves nothing, a rename that fails leaves what was written and says where") {
+  const Folder folder;
+  const std::string path = folder / "a.txt";
+  CHECK_THROWS_WITH(write_atomically(path, [](std::FILE*) { throw std::runtime_error("no"); }),
+                    ContainsSubstring("no"));
+  CHECK(folder.entries() == 0);
+  const auto turn_into_folder = [&](std::FILE* file) {
+    std::fputs("all of it", file);
+    std::filesystem::create_directory(path);
+  };
+  const std::string temporary = path + fmt::format(".{}.tmp", ::getpid());
+  CHECK_THROWS_WITH(write_atomically(path, turn_into_folder), ContainsSubstring("kept as " + temporary));
+  CHECK(std::filesystem::file_size(temporary) == 9);
 }
 
 TEST_CASE("writing a large record keeps nothing but a buffer") {
