@@ -71,7 +71,7 @@ struct Trial {
   std::string verdict;  // verdict.h
   std::string reason;   // one sentence, for a person
   std::string checksum;
-  std::string reached;                   // the phase it was in when it ended
+  std::string reached;                   // the phase it was in when it ended; "start" before `open`
   Figure floor_bytes, floor_file_bytes;  // null when it ended before it was ready
   std::vector<Phase> phases;
   std::vector<std::pair<std::string, uint64_t>> phase_start_ns;  // on the timeline's clock
@@ -117,7 +117,7 @@ struct Cell {
 };
 
 struct Limit {         // one bound on this process's memory
-  std::string source;  // "container (memory.max of /kubepods/...)", "physical memory", "ulimit -v"
+  std::string source;  // "cgroup /kubepods/x (memory.max)", "available memory (MemAvailable)"
   Bytes bytes = 0;
   bool operator==(const Limit&) const = default;
 };
