@@ -84,6 +84,14 @@ void write_command(Out& out, std::string_view line) {
   out.raw("</code></p>");
 }
 
+// By how much the lightest way passes its limit: 0 where one fits, or where it only swaps or thrashes below it.
+Bytes missing_bytes(const View& view) {
+  if (!view.lightest) return 0;
+  const Bytes need = weight_of(view.cell(*view.lightest))->bytes;
+  const Figure limit = view.limit_of(view.cell(*view.lightest));
+  return limit && need > *limit ? need - *limit : 0;
+}
+
 void write_first_step(Out& out, const View& view) {
   const auto& findings = view.record.findings;
   const auto first = std::max_element(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
@@ -95,11 +103,8 @@ void write_first_step(Out& out, const View& view) {
     if (first->saves_bytes) out.print("<p>saves <b class=\"big\">{}</b></p>", human(*first->saves_bytes));
   } else if (view.best) {
     out.print("<p>Load it with <b>{}</b>: of the ways that fit it needs least.</p>", view.labels[*view.best]);
-  } else if (view.lightest && view.limit_of(view.cell(*view.lightest))) {
-    const Bytes need = weight_of(view.cell(*view.lightest))->bytes;
-    const Bytes limit = *view.limit_of(view.cell(*view.lightest));
-    out.print("<p>Raise the limit by at least <b>{}</b>, or load with a smaller dtype.</p>",
-              human(need > limit ? need - limit : 0));
+  } else if (const Bytes missing = missing_bytes(view); missing > 0) {
+    out.print("<p>Raise the limit by at least <b>{}</b>, or load with a smaller dtype.</p>", human(missing));
   } else {
     out.raw("<p>Nothing stands out.</p>");
   }

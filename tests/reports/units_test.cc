@@ -65,3 +65,9 @@ TEST_CASE("text from outside cannot steer a terminal") {
   CHECK(printable("\xFF\xC0\xAF\xED\xA0\x80") == "\\xff\\xc0\\xaf\\xed\\xa0\\x80");  // not UTF-8 in three ways
   CHECK(columns_of("caf\xC3\xA9") == 4);
 }
+
+TEST_CASE("one is singular") {
+  CHECK(counted(1, "way", "ways") == "1 way");
+  CHECK(counted(0, "way", "ways") == "0 ways");
+  CHECK(counted(1234, "tensor", "tensors") == "1,234 tensors");
+}

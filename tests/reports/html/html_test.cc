@@ -196,6 +196,7 @@ TEST_CASE("what did not finish is said so, and nothing of memory") {
     record.cells[0].verdict = word;
     CHECK_THAT(html_of(record), ContainsSubstring("The one way measured does not fit in 768 MiB."));
   }
+  CHECK_THAT(html_of(record), !ContainsSubstring("Raise the limit by"));  // it thrashes below it
   record.cells.push_back(record.cells[0]);
   CHECK_THAT(html_of(record), ContainsSubstring("None of the 2 ways fits in 768 MiB."));
   record.cells[0].verdict = "timed-out";
