@@ -11,7 +11,9 @@ namespace {
 class ConvertAfter : public Strategy {
  public:
   std::string_view name() const override { return "convert-after"; }
-  std::string_view mechanism() const override { return "all tensors as stored, then all converted, then the originals freed"; }
+  std::string_view mechanism() const override {
+    return "all tensors as stored, then all converted, then the originals freed";
+  }
   std::string_view cost() const override { return "S + T, S when native"; }
 
   void plan(const Request& request, Steps& steps) const override {

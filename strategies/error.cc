@@ -12,7 +12,9 @@ namespace {
 // the Unicode standard).
 size_t utf8_length(std::string_view text) {
   const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
-  const auto follows = [&](size_t at, unsigned low = 0x80, unsigned high = 0xbf) { return byte(at) >= low && byte(at) <= high; };
+  const auto follows = [&](size_t at, unsigned low = 0x80, unsigned high = 0xbf) {
+    return byte(at) >= low && byte(at) <= high;
+  };
   const unsigned first = byte(0);
   if (first < 0x80) return 1;
   if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
@@ -77,7 +79,8 @@ std::string printable(std::string_view untrusted, size_t limit) {
     const std::string_view character = untrusted.substr(at, length);
     at += length;
     if (const char32_t code = code_point(character); acts_on_a_terminal(code)) {
-      text += code < 0x80 ? fmt::format("\\x{:02x}", static_cast<unsigned>(code)) : fmt::format("\\u{{{:x}}}", static_cast<unsigned>(code));
+      text += code < 0x80 ? fmt::format("\\x{:02x}", static_cast<unsigned>(code))
+                          : fmt::format("\\u{{{:x}}}", static_cast<unsigned>(code));
     } else {
       text += character;
     }

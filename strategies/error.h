@@ -39,8 +39,8 @@ Error system_error(std::string_view call, std::string_view path, int error_numbe
 Error format_error(std::string_view path, uint64_t offset, std::string_view found, std::string_view expected);
 
 // One line of about `limit` bytes that is safe to print: control characters (C0, C1), bytes that are no UTF-8 and marks
-// that reorder text are escaped, a long text is cut between characters with "...". For every text that a checkpoint or a
-// path supplies.
+// that reorder text are escaped, a long text is cut between characters with "...". For every text that a checkpoint or
+// a path supplies.
 std::string printable(std::string_view untrusted, size_t limit = 200);
 
 }  // namespace weighbridge

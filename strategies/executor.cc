@@ -24,7 +24,9 @@ Executor::~Executor() {
   for (Held& held : held_) give_back(held);
 }
 
-void Executor::enter(Phase phase) { observer_.entering(phase); }
+void Executor::enter(Phase phase) {
+  observer_.entering(phase);
+}
 
 Place Executor::hold(Held held) {
   const auto kind = held.mapping ? Place::Kind::mapping : Place::Kind::buffer;
@@ -48,7 +50,9 @@ void Executor::give_back(Held& held) {
   held.address = nullptr;
 }
 
-std::byte* Executor::address(Spot spot) { return held_.at(spot.place.id).address + spot.offset; }
+std::byte* Executor::address(Spot spot) {
+  return held_.at(spot.place.id).address + spot.offset;
+}
 
 const File& Executor::file(uint32_t index) {
   if (!file_ || file_index_ != index) {
@@ -79,7 +83,9 @@ Place Executor::map(uint32_t index) {
   return hold({const_cast<std::byte*>(address), source.bytes(), Purpose::weights, true});
 }
 
-void Executor::unmap(Place mapping) { free(mapping); }
+void Executor::unmap(Place mapping) {
+  free(mapping);
+}
 
 void Executor::drop(Place mapping, const Extent& extent) {
   memory_.drop(address({mapping, extent.offset}), extent.bytes);
@@ -116,6 +122,8 @@ void Executor::use(uint32_t tensor, Spot at) {
   if (at.place.kind == Place::Kind::mapping) observer_.read(layout.loaded_bytes);
 }
 
-void Executor::opaque(const std::function<void(Memory&)>& work) { work(memory_); }
+void Executor::opaque(const std::function<void(Memory&)>& work) {
+  work(memory_);
+}
 
 }  // namespace weighbridge

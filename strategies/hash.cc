@@ -5,9 +5,13 @@
 namespace weighbridge {
 namespace {
 
-uint64_t name_seed(std::string_view name) { return XXH3_64bits(name.data(), name.size()); }
+uint64_t name_seed(std::string_view name) {
+  return XXH3_64bits(name.data(), name.size());
+}
 // The scales' seed differs from the elements', or a swap of the two parts could cancel out.
-uint64_t scale_seed(uint64_t seed) { return ~seed; }
+uint64_t scale_seed(uint64_t seed) {
+  return ~seed;
+}
 
 }  // namespace
 
@@ -27,8 +31,12 @@ TensorHasher::TensorHasher(std::string_view name, bool int8) : elements_(XXH3_cr
   if (int8) XXH3_64bits_reset_withSeed(scales_.get(), scale_seed(seed));
 }
 
-void TensorHasher::scales(const std::byte* bytes, size_t size) { XXH3_64bits_update(scales_.get(), bytes, size); }
-void TensorHasher::elements(const std::byte* bytes, size_t size) { XXH3_64bits_update(elements_.get(), bytes, size); }
+void TensorHasher::scales(const std::byte* bytes, size_t size) {
+  XXH3_64bits_update(scales_.get(), bytes, size);
+}
+void TensorHasher::elements(const std::byte* bytes, size_t size) {
+  XXH3_64bits_update(elements_.get(), bytes, size);
+}
 
 uint64_t TensorHasher::result() const {
   return XXH3_64bits_digest(elements_.get()) + (scales_ == nullptr ? 0 : XXH3_64bits_digest(scales_.get()));

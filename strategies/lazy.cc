@@ -2,8 +2,8 @@
 //
 // Mechanism: `load` does nothing; `use` loads each tensor as eager would, right before its first use. With a budget the
 // least recently used tensors are evicted first, and loaded again when used again.
-// Need: T and one tensor's staging; with a budget B, max(B, largest tensor) and one staging. With a budget below T every
-// further pass reads the checkpoint again: memory is paid with time.
+// Need: T and one tensor's staging; with a budget B, max(B, largest tensor) and one staging. With a budget below T
+// every further pass reads the checkpoint again: memory is paid with time.
 #include <algorithm>
 #include <list>
 #include <optional>
@@ -17,7 +17,9 @@ namespace {
 class Lazy : public Strategy {
  public:
   std::string_view name() const override { return "lazy"; }
-  std::string_view mechanism() const override { return "each tensor when first used, then kept; least recently used out over the budget"; }
+  std::string_view mechanism() const override {
+    return "each tensor when first used, then kept; least recently used out over the budget";
+  }
   std::string_view cost() const override { return "T, or max(B, L) with a budget, + staging"; }
   std::span<const OptionInfo> options() const override {
     static constexpr OptionInfo list[] = {{"budget", "none", "most bytes of weights kept at a time, or none"}};

@@ -14,7 +14,8 @@ namespace weighbridge {
 PlainMemory::PlainMemory() {
   // Larger pages (64 KiB on some arm64 kernels) would make every prediction wrong by its rounding.
   if (const long page = sysconf(_SC_PAGESIZE); page != static_cast<long>(kPageBytes)) {
-    throw Error(ErrorKind::environment, fmt::format("page size is {} bytes, and only {} is supported", page, kPageBytes));
+    throw Error(ErrorKind::environment,
+                fmt::format("page size is {} bytes, and only {} is supported", page, kPageBytes));
   }
 }
 
@@ -27,7 +28,9 @@ void* PlainMemory::allocate(Purpose purpose, size_t bytes) {
   return address;
 }
 
-void PlainMemory::release(Purpose, void* address, size_t) { std::free(address); }
+void PlainMemory::release(Purpose, void* address, size_t) {
+  std::free(address);
+}
 
 const std::byte* PlainMemory::map(int descriptor, size_t bytes) {
   void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
@@ -37,7 +40,9 @@ const std::byte* PlainMemory::map(int descriptor, size_t bytes) {
   return static_cast<const std::byte*>(address);
 }
 
-void PlainMemory::unmap(const std::byte* address, size_t bytes) { munmap(const_cast<std::byte*>(address), bytes); }
+void PlainMemory::unmap(const std::byte* address, size_t bytes) {
+  munmap(const_cast<std::byte*>(address), bytes);
+}
 
 void PlainMemory::drop(const std::byte* address, size_t bytes) {
   const auto first = reinterpret_cast<uintptr_t>(address) / kPageBytes * kPageBytes;

@@ -15,7 +15,9 @@ enum class Purpose : uint8_t {
 };
 
 constexpr size_t kPageBytes = 4096;  // what predictions round to; checked against sysconf when a Memory is made
-constexpr uint64_t page_rounded(uint64_t bytes) { return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes; }
+constexpr uint64_t page_rounded(uint64_t bytes) {
+  return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+}
 
 class Memory {
  public:

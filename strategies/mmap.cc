@@ -14,7 +14,9 @@ namespace {
 class Mmap : public Strategy {
  public:
   std::string_view name() const override { return "mmap"; }
-  std::string_view mechanism() const override { return "private read-only mapping: views when native, else converted from it"; }
+  std::string_view mechanism() const override {
+    return "private read-only mapping: views when native, else converted from it";
+  }
   std::string_view cost() const override { return "0 native, T converted; S reclaimable"; }
 
   void plan(const Request& request, Steps& steps) const override {

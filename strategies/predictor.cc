@@ -84,9 +84,7 @@ class Predictor : public Steps {
     vacant_.push_back(buffer.id);
   }
 
-  Place map(uint32_t) override {
-    return {Place::Kind::mapping, know({})};
-  }
+  Place map(uint32_t) override { return {Place::Kind::mapping, know({})}; }
 
   void unmap(Place mapping) override {
     TouchedPages& touched = places_.at(mapping.id).touched;
@@ -137,7 +135,7 @@ class Predictor : public Steps {
   const Request& request_;
   std::vector<Known> places_;
   std::vector<uint32_t> vacant_;  // ids to use again
-  uint64_t table_ = 0;  // what is there before the first step
+  uint64_t table_ = 0;            // what is there before the first step
   uint64_t weights_ = 0, staging_ = 0, reclaimable_ = 0;
   Prediction peak_;
   bool unpredictable_ = false;

@@ -12,8 +12,8 @@ namespace weighbridge {
 
 // Above the floor of a worker that has loaded nothing, in bytes, page-rounded as a Memory rounds.
 struct Prediction {
-  uint64_t need = 0;         // the largest sum of weights, staging and overhead at one instant
-  uint64_t weights = 0;      // of it, at that instant
+  uint64_t need = 0;     // the largest sum of weights, staging and overhead at one instant
+  uint64_t weights = 0;  // of it, at that instant
   uint64_t staging = 0;
   uint64_t overhead = 0;     // the checkpoint's tensor table, and what each live buffer costs beside its pages
   uint64_t reclaimable = 0;  // the largest sum of touched pages of file mappings at one instant

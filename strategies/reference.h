@@ -15,8 +15,8 @@
 namespace weighbridge {
 
 struct Reference {
-  uint64_t checksum = 0;  // sum of the tensors' hashes, modulo 2^64
-  Accuracy accuracy;      // accuracy.elements is 0 where nothing was converted
+  uint64_t checksum = 0;     // sum of the tensors' hashes, modulo 2^64
+  Accuracy accuracy;         // accuracy.elements is 0 where nothing was converted
   std::string worst_tensor;  // by signal-to-noise; empty where no tensor has an error
   Accuracy worst;
   uint64_t kept_native = 0;  // non-empty tensors that cannot be converted to the target

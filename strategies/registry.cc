@@ -24,9 +24,13 @@ std::string suggestion(std::string_view word, std::span<const std::string_view> 
 
 }  // namespace
 
-std::vector<const Strategy*> strategies() { return registry(); }
+std::vector<const Strategy*> strategies() {
+  return registry();
+}
 
-void add_strategy(const Strategy* strategy) { registry().push_back(strategy); }
+void add_strategy(const Strategy* strategy) {
+  registry().push_back(strategy);
+}
 
 Choice parse_choice(std::string_view text) {
   const size_t colon = text.find(':');
@@ -36,7 +40,8 @@ Choice parse_choice(std::string_view text) {
   if (found == registry().end()) {
     std::vector<std::string_view> names;
     for (const Strategy* strategy : registry()) names.push_back(strategy->name());
-    throw Error(ErrorKind::usage, fmt::format("no strategy named '{}': {}", printable(wanted), suggestion(wanted, names)));
+    throw Error(ErrorKind::usage,
+                fmt::format("no strategy named '{}': {}", printable(wanted), suggestion(wanted, names)));
   }
   Choice choice{*found, {}};
   std::vector<std::string_view> known;
@@ -53,9 +58,9 @@ Choice parse_choice(std::string_view text) {
     const auto slot = choice.options.find(option);
     if (slot == choice.options.end()) {
       throw Error(ErrorKind::usage,
-                  known.empty()
-                      ? fmt::format("strategy {} takes no options, found '{}'", wanted, printable(item))
-                      : fmt::format("strategy {} has no option '{}': {}", wanted, printable(option), suggestion(option, known)));
+                  known.empty() ? fmt::format("strategy {} takes no options, found '{}'", wanted, printable(item))
+                                : fmt::format("strategy {} has no option '{}': {}", wanted, printable(option),
+                                              suggestion(option, known)));
     }
     if (equals == std::string_view::npos || equals + 1 == item.size()) {
       throw Error(ErrorKind::usage, fmt::format("strategy {}: option {} needs a value, as in {}:{}={}", wanted, option,
@@ -77,8 +82,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     for (size_t j = 0; j <= candidate.size(); ++j) cost[0][j] = j;
     for (size_t i = 1; i <= word.size(); ++i) {
       for (size_t j = 1; j <= candidate.size(); ++j) {
-        cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1,
-                               cost[i - 1][j - 1] + (word[i - 1] == candidate[j - 1] ? 0 : 1)});
+        cost[i][j] = std::min(
+            {cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (word[i - 1] == candidate[j - 1] ? 0 : 1)});
         if (i > 1 && j > 1 && word[i - 1] == candidate[j - 2] && word[i - 2] == candidate[j - 1]) {
           cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
         }
@@ -94,8 +99,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 
 uint64_t parse_bytes(std::string_view text, std::string_view what) {
   const auto wrong = [&] {
-    return Error(ErrorKind::usage,
-                 fmt::format("{}: '{}' is not a size; write a number of bytes or 512KiB, 8MiB, 4GiB", what, printable(text)));
+    return Error(ErrorKind::usage, fmt::format("{}: '{}' is not a size; write a number of bytes or 512KiB, 8MiB, 4GiB",
+                                               what, printable(text)));
   };
   size_t digits = 0;
   uint64_t number = 0;

@@ -1,8 +1,8 @@
 // state-dict: the whole checkpoint into memory, then copied into the model's own tensors.
 //
-// Mechanism: what torch.load + load_state_dict do. Every file is read whole, then each tensor is copied, converted where
-// asked, into memory that the model owns; the file images go only when all are copied.
-// Need: S + T, the two full copies that people do not know they have. Measured for torch 1.13: 2.11 x the file.
+// Mechanism: what torch.load + load_state_dict do. Every file is read whole, then each tensor is copied, converted
+// where asked, into memory that the model owns; the file images go only when all are copied. Need: S + T, the two full
+// copies that people do not know they have. Measured for torch 1.13: 2.11 x the file.
 #include <algorithm>
 
 #include "strategies/builtin.h"
@@ -14,7 +14,9 @@ namespace {
 class StateDict : public Strategy {
  public:
   std::string_view name() const override { return "state-dict"; }
-  std::string_view mechanism() const override { return "whole checkpoint into memory, then copied into the model's tensors"; }
+  std::string_view mechanism() const override {
+    return "whole checkpoint into memory, then copied into the model's tensors";
+  }
   std::string_view cost() const override { return "S + T"; }
 
   void plan(const Request& request, Steps& steps) const override {

@@ -1,9 +1,9 @@
 // The worker's allocator: a Memory with an arena for each purpose, and what the allocator itself says of them.
 //
-// On jemalloc, weights and staging live in arenas of their own with decay 0, so that freed pages leave the resident set at
-// once: the default decay adds up to 18 MiB to `lazy`. Blocks are page-aligned: unaligned ones of 16 KiB cost 25 % more.
-// Everything else (the program's own malloc) is overhead, in arena 0 with the default decay, whose purges are announced
-// to the ReleaseWatch. Built without jemalloc (sanitizers), it is PlainMemory and has no figures.
+// On jemalloc, weights and staging live in arenas of their own with decay 0, so that freed pages leave the resident set
+// at once: the default decay adds up to 18 MiB to `lazy`. Blocks are page-aligned: unaligned ones of 16 KiB cost 25 %
+// more. Everything else (the program's own malloc) is overhead, in arena 0 with the default decay, whose purges are
+// announced to the ReleaseWatch. Built without jemalloc (sanitizers), it is PlainMemory and has no figures.
 #pragma once
 
 #include <array>

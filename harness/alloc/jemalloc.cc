@@ -139,6 +139,8 @@ class JemallocAllocator : public Allocator {
 
 }  // namespace
 
-std::unique_ptr<Allocator> make_allocator(ReleaseWatch& watch) { return std::make_unique<JemallocAllocator>(watch); }
+std::unique_ptr<Allocator> make_allocator(ReleaseWatch& watch) {
+  return std::make_unique<JemallocAllocator>(watch);
+}
 
 }  // namespace weighbridge

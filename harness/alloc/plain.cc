@@ -17,6 +17,8 @@ class PlainAllocator : public Allocator {
 
 }  // namespace
 
-std::unique_ptr<Allocator> make_allocator(ReleaseWatch&) { return std::make_unique<PlainAllocator>(); }
+std::unique_ptr<Allocator> make_allocator(ReleaseWatch&) {
+  return std::make_unique<PlainAllocator>();
+}
 
 }  // namespace weighbridge

@@ -3,12 +3,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <langinfo.h>
 #include <cerrno>
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <langinfo.h>
 
 #include "harness/run/interrupt.h"
 #include "strategies/error.h"
@@ -48,9 +48,13 @@ reports::TerminalStyle stdout_style(int verbosity) {
   return style;
 }
 
-bool can_redraw() { return isatty(STDERR_FILENO) != 0 && !is("TERM", "dumb") && !set("CI"); }
+bool can_redraw() {
+  return isatty(STDERR_FILENO) != 0 && !is("TERM", "dumb") && !set("CI");
+}
 
-unsigned stderr_columns() { return columns(STDERR_FILENO); }
+unsigned stderr_columns() {
+  return columns(STDERR_FILENO);
+}
 
 void print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
@@ -59,6 +63,8 @@ void print(const std::string& text) {
   }
 }
 
-void complain(const std::string& text) { std::fprintf(stderr, "weighbridge: %s\n", text.c_str()); }
+void complain(const std::string& text) {
+  std::fprintf(stderr, "weighbridge: %s\n", text.c_str());
+}
 
 }  // namespace weighbridge::cli

@@ -95,10 +95,13 @@ class Doctor : public Verb {
       const bool there = measured && reason == trial.unavailable.end();
       whole = whole && there;
       text += fmt::format("{:<22}  {:<3}  {}\n", row.figure, there ? "yes" : "no",
-                          there ? row.meaning : measured ? reason->second : trial.reason);
+                          there      ? row.meaning
+                          : measured ? reason->second
+                                     : trial.reason);
     }
     for (const auto& [figure, reason] : trial.unavailable) {  // and whatever else is null
-      const auto listed = std::find_if(std::begin(kFigures), std::end(kFigures), [&](const Row& row) { return figure == row.figure; });
+      const auto listed =
+          std::find_if(std::begin(kFigures), std::end(kFigures), [&](const Row& row) { return figure == row.figure; });
       if (listed != std::end(kFigures)) continue;
       whole = false;
       text += fmt::format("{:<22}  no   {}\n", figure, reason);
@@ -115,10 +118,11 @@ class Doctor : public Verb {
  private:
   static std::string machine_text(const reports::Record& record) {
     const reports::Machine& machine = record.machine;
-    std::string text = fmt::format("machine     {}, {} CPUs, {}\nkernel      {}, {}\nmemory      {} of {} available, swap {} of {} free\n",
-                                   machine.cpu, machine.cpus, machine.hostname, machine.kernel, machine.distribution,
-                                   reports::human(machine.available_bytes), reports::human(machine.memory_bytes),
-                                   reports::human(machine.swap_free_bytes), reports::human(machine.swap_bytes));
+    std::string text = fmt::format(
+        "machine     {}, {} CPUs, {}\nkernel      {}, {}\nmemory      {} of {} available, swap {} of {} free\n",
+        machine.cpu, machine.cpus, machine.hostname, machine.kernel, machine.distribution,
+        reports::human(machine.available_bytes), reports::human(machine.memory_bytes),
+        reports::human(machine.swap_free_bytes), reports::human(machine.swap_bytes));
     text += fmt::format("huge pages  {} (workers run without them unless --thp inherit)\nallocator   {}\n",
                         machine.thp.empty() ? "unknown" : machine.thp, machine.allocator);
     text += fmt::format("RSS error   {} ({})\n", reports::human(machine.error_bytes), machine.error_source);
@@ -134,6 +138,8 @@ class Doctor : public Verb {
 
 }  // namespace
 
-std::unique_ptr<Verb> make_doctor() { return std::make_unique<Doctor>(); }
+std::unique_ptr<Verb> make_doctor() {
+  return std::make_unique<Doctor>();
+}
 
 }  // namespace weighbridge::cli

@@ -35,6 +35,8 @@ class Inspect : public Verb {
 
 }  // namespace
 
-std::unique_ptr<Verb> make_inspect() { return std::make_unique<Inspect>(); }
+std::unique_ptr<Verb> make_inspect() {
+  return std::make_unique<Inspect>();
+}
 
 }  // namespace weighbridge::cli

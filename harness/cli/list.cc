@@ -25,12 +25,15 @@ class List : public Verb {
 
  private:
   static std::string text() {
-    std::string out = "STRATEGIES                  (need at the peak: S stored bytes, T bytes as loaded, L largest\n"
-                      "                             tensor's staging, C chunk, B budget)\n";
+    std::string out =
+        "STRATEGIES                  (need at the peak: S stored bytes, T bytes as loaded, L largest\n"
+        "                             tensor's staging, C chunk, B budget)\n";
     for (const Strategy* strategy : strategies()) {
-      out += fmt::format("  {:<14} {}\n  {:<14}   need {}\n", strategy->name(), strategy->mechanism(), "", strategy->cost());
+      out += fmt::format("  {:<14} {}\n  {:<14}   need {}\n", strategy->name(), strategy->mechanism(), "",
+                         strategy->cost());
       for (const OptionInfo& option : strategy->options()) {
-        out += fmt::format("  {:<14}   {}:{}={}   {}\n", "", strategy->name(), option.name, option.fallback, option.summary);
+        out += fmt::format("  {:<14}   {}:{}={}   {}\n", "", strategy->name(), option.name, option.fallback,
+                           option.summary);
       }
     }
     out += "\nDTYPES\n";
@@ -48,7 +51,8 @@ class List : public Verb {
     nlohmann::ordered_json all;
     all["strategies"] = nlohmann::ordered_json::array();
     for (const Strategy* strategy : strategies()) {
-      nlohmann::ordered_json one = {{"name", strategy->name()}, {"mechanism", strategy->mechanism()}, {"cost", strategy->cost()}};
+      nlohmann::ordered_json one = {
+          {"name", strategy->name()}, {"mechanism", strategy->mechanism()}, {"cost", strategy->cost()}};
       one["options"] = nlohmann::ordered_json::array();
       for (const OptionInfo& option : strategy->options()) {
         one["options"].push_back({{"name", option.name}, {"default", option.fallback}, {"summary", option.summary}});
@@ -70,6 +74,8 @@ class List : public Verb {
 
 }  // namespace
 
-std::unique_ptr<Verb> make_list() { return std::make_unique<List>(); }
+std::unique_ptr<Verb> make_list() {
+  return std::make_unique<List>();
+}
 
 }  // namespace weighbridge::cli

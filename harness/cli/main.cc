@@ -1,10 +1,10 @@
 // weighbridge: the command line. Finds the verb, and turns what a verb throws into one line and an exit status.
+#include <fcntl.h>
+#include <unistd.h>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "harness/cli/console.h"
 #include "harness/cli/verb.h"
@@ -117,7 +117,8 @@ int main(int argc, char** argv) {
              (near.empty() ? ": see weighbridge --help" : ": did you mean " + std::string(near) + "?"));
     return kUsage;
   }
-  const auto chosen = std::find_if(verbs.begin(), verbs.end(), [&](const auto& verb) { return !std::strcmp(verb->name(), argv[1]); });
+  const auto chosen =
+      std::find_if(verbs.begin(), verbs.end(), [&](const auto& verb) { return !std::strcmp(verb->name(), argv[1]); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -133,7 +134,8 @@ int main(int argc, char** argv) {
     explain_extras(*sub, extras);
     return kUsage;
   } catch (const CLI::ParseError& error) {
-    complain(std::string(error.what()) + ": see weighbridge " + (chosen == verbs.end() ? "" : std::string((*chosen)->name()) + " ") + "--help");
+    complain(std::string(error.what()) + ": see weighbridge " +
+             (chosen == verbs.end() ? "" : std::string((*chosen)->name()) + " ") + "--help");
     return kUsage;
   }
   if (chosen == verbs.end()) {
@@ -146,4 +148,6 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace weighbridge::cli
 
-int main(int argc, char** argv) { return weighbridge::cli::main(argc, argv); }
+int main(int argc, char** argv) {
+  return weighbridge::cli::main(argc, argv);
+}

@@ -18,7 +18,9 @@ void MatrixOptions::define(CLI::App& app) {
   app.add_option("--dtype", dtypes, "dtypes, comma-separated [native,f32,f16,int8, less what equals native]")
       ->type_name("X,Y")
       ->allow_extra_args(false);
-  app.add_option("--passes", passes, "times that `use` reads all weights")->check(CLI::Range(1, 1000))->capture_default_str();
+  app.add_option("--passes", passes, "times that `use` reads all weights")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
 }
 
 std::vector<std::string> split_list(const std::vector<std::string>& words) {

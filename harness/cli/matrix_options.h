@@ -20,7 +20,8 @@ struct MatrixOptions {
   MatrixRequest request() const;
 };
 
-// "a,stream:chunk=1MiB,x=2,b" -> a | stream:chunk=1MiB,x=2 | b: an item that is NAME=VALUE belongs to the strategy before.
+// "a,stream:chunk=1MiB,x=2,b" -> a | stream:chunk=1MiB,x=2 | b: an item that is NAME=VALUE belongs to the strategy
+// before.
 std::vector<std::string> split_strategies(const std::vector<std::string>& words);
 std::vector<std::string> split_list(const std::vector<std::string>& words);
 

@@ -25,7 +25,8 @@ class Plan : public Verb {
 
   void define(CLI::App& app) override {
     matrix_.define(app);
-    app.add_option("--limit", limit_, "compare with this many bytes instead of this machine's limit")->type_name("8GiB");
+    app.add_option("--limit", limit_, "compare with this many bytes instead of this machine's limit")
+        ->type_name("8GiB");
     app.add_flag("--json", json_, "print a record with predicted cells");
   }
 
@@ -42,9 +43,10 @@ class Plan : public Verb {
     }
     // As run ends: 1 where nothing is going to fit.
     const reports::Limit* bites = record.limit();
-    const bool any_fits = bites == nullptr || std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& cell) {
-      return !cell.predicted || cell.predicted->need_bytes <= bites->bytes;
-    });
+    const bool any_fits =
+        bites == nullptr || std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& cell) {
+          return !cell.predicted || cell.predicted->need_bytes <= bites->bytes;
+        });
     if (json_) {
       reports::write_record(stdout, record);
       return any_fits ? kDone : kNothingFits;
@@ -63,6 +65,8 @@ class Plan : public Verb {
 
 }  // namespace
 
-std::unique_ptr<Verb> make_plan() { return std::make_unique<Plan>(); }
+std::unique_ptr<Verb> make_plan() {
+  return std::make_unique<Plan>();
+}
 
 }  // namespace weighbridge::cli

@@ -27,7 +27,9 @@ std::string bar(double fraction) {
 
 Progress::Progress(Loudness loudness) : loudness_(loudness), redraws_(loudness != Loudness::quiet && can_redraw()) {}
 
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+  finish();
+}
 
 void Progress::finish() {
   if (drawn_) std::fputs("\r\033[K", stderr);
@@ -70,10 +72,13 @@ void Progress::described(const reports::Record& record) {
   line(fmt::format("{}   swap {}   cache {}   seed {}", limit, reports::human(record.machine.swap_free_bytes),
                    record.settings.cache, record.settings.seed));
   line(fmt::format("{} ways x {} trial{}{}", record.cells.size(), record.settings.repeat,
-                   record.settings.repeat == 1 ? "" : "s", redraws_ ? "                 Ctrl-C keeps what is done" : ""));
+                   record.settings.repeat == 1 ? "" : "s",
+                   redraws_ ? "                 Ctrl-C keeps what is done" : ""));
 }
 
-void Progress::reference(uint64_t done, uint64_t total) { work("reading the checkpoint once for reference", done, total); }
+void Progress::reference(uint64_t done, uint64_t total) {
+  work("reading the checkpoint once for reference", done, total);
+}
 
 void Progress::work(const char* what, uint64_t done, uint64_t total) {
   if (loudness_ == Loudness::quiet) return;
@@ -93,7 +98,8 @@ void Progress::begins(size_t order, size_t trials, const reports::Cell& cell, in
   order_ = order;
   trials_ = trials;
   fraction_ = 0;
-  what_ = fmt::format("{} {}{} ({}/{})", printable(cell.strategy), cell.dtype, cell.cache == "cold" ? " cold" : "", number, repeat);
+  what_ = fmt::format("{} {}{} ({}/{})", printable(cell.strategy), cell.dtype, cell.cache == "cold" ? " cold" : "",
+                      number, repeat);
   progress({"start", 0, 0});
 }
 
@@ -101,11 +107,13 @@ std::string Progress::time_left() const {
   const double done = static_cast<double>(order_) + fraction_;
   if (done < 0.5) return "";
   const double spent = static_cast<double>(monotonic_ns() - started_ns_);
-  return "   left " + reports::human_duration(static_cast<uint64_t>(spent * (static_cast<double>(trials_) - done) / done));
+  return "   left " +
+         reports::human_duration(static_cast<uint64_t>(spent * (static_cast<double>(trials_) - done) / done));
 }
 
 void Progress::progress(const TrialProgress& progress) {
-  fraction_ = progress.total == 0 ? 0 : std::min(1.0, static_cast<double>(progress.done) / static_cast<double>(progress.total));
+  fraction_ =
+      progress.total == 0 ? 0 : std::min(1.0, static_cast<double>(progress.done) / static_cast<double>(progress.total));
   redraw(fmt::format(" [{:>{}}/{}] {}   {:<7} {}{}", order_ + 1, std::to_string(trials_).size(), trials_, what_,
                      progress.phase, bar(fraction_), time_left()));
 }
@@ -128,6 +136,8 @@ void Progress::cell_ended(const reports::Cell& cell) {
                    cell.cache == "cold" ? " cold" : "", cell.verdict, reports::human(cell.need_bytes)));
 }
 
-void Progress::note(const std::string& text) { line(text); }
+void Progress::note(const std::string& text) {
+  line(text);
+}
 
 }  // namespace weighbridge::cli

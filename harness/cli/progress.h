@@ -1,7 +1,7 @@
 // What a run says on standard error while it works.
 //
-// On a terminal one line is redrawn four times a second: which trial, which phase, how far, how long still. Elsewhere (a
-// log, CI) there is a plain line per finished cell and a heartbeat a minute, and nothing is ever redrawn.
+// On a terminal one line is redrawn four times a second: which trial, which phase, how far, how long still. Elsewhere
+// (a log, CI) there is a plain line per finished cell and a heartbeat a minute, and nothing is ever redrawn.
 #pragma once
 
 #include <cstdint>

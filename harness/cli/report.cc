@@ -37,6 +37,8 @@ class Report : public Verb {
 
 }  // namespace
 
-std::unique_ptr<Verb> make_report() { return std::make_unique<Report>(); }
+std::unique_ptr<Verb> make_report() {
+  return std::make_unique<Report>();
+}
 
 }  // namespace weighbridge::cli

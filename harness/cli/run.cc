@@ -71,7 +71,8 @@ class Run : public Verb {
     app.add_option("--thp", matrix_.thp, "transparent huge pages in the worker")
         ->check(CLI::IsMember({"off", "inherit"}))
         ->capture_default_str();
-    app.add_option("--sample-rate", sample_rate_, "samples a second of the timeline; 0 turns it off, figures stay exact")
+    app.add_option("--sample-rate", sample_rate_,
+                   "samples a second of the timeline; 0 turns it off, figures stay exact")
         ->check(CLI::Range(0, 1000))
         ->capture_default_str();
     app.add_option("--timeout", timeout_, "seconds after which a trial is ended, verdict timed-out [none]")
@@ -105,7 +106,9 @@ class Run : public Verb {
     prepare_folder(out_);
 
     catch_interrupts();
-    Progress progress(quiet_ ? Progress::Loudness::quiet : verbose_ ? Progress::Loudness::trials : Progress::Loudness::normal);
+    Progress progress(quiet_     ? Progress::Loudness::quiet
+                      : verbose_ ? Progress::Loudness::trials
+                                 : Progress::Loudness::normal);
     const reports::Record record = run_matrix(request, progress);
     progress.finish();
 
@@ -144,14 +147,14 @@ class Run : public Verb {
     } else if (quiet_) {
       print(reports::render_verdict(record, stdout_style(-1)));
     } else {
-      print(reports::render_terminal(record, stdout_style(verbose_ ? 1 : 0)) + "report  " + printable(report_path, 4096) +
-            "      record  " + printable(record_path, 4096) + "\n");
+      print(reports::render_terminal(record, stdout_style(verbose_ ? 1 : 0)) + "report  " +
+            printable(report_path, 4096) + "      record  " + printable(record_path, 4096) + "\n");
     }
   }
 
   // The command line that does the same again, with the seed that was drawn.
   std::string command(const MatrixRequest& request) const {
-    std::string text = "weighbridge run " + reports::shell_quoted(matrix_.model);
+    std::string text = "weighbridge run " + reports::shell_quoted_path(matrix_.model);
     const auto list = [&](const char* option, const std::vector<std::string>& items) {
       if (items.empty()) return;
       text += std::string(" ") + option + " ";
@@ -160,9 +163,9 @@ class Run : public Verb {
     list("--strategy", request.strategies);
     list("--dtype", request.dtypes);
     list("--cache", request.caches);
-    text += " --repeat " + std::to_string(request.repeat) + " --passes " + std::to_string(request.passes) +
-            " --seed " + std::to_string(request.seed) + " --thp " + matrix_.thp + " --sample-rate " +
-            std::to_string(sample_rate_) + (timeout_ ? fmt::format(" --timeout {}", *timeout_) : "");
+    text += " --repeat " + std::to_string(request.repeat) + " --passes " + std::to_string(request.passes) + " --seed " +
+            std::to_string(request.seed) + " --thp " + matrix_.thp + " --sample-rate " + std::to_string(sample_rate_) +
+            (timeout_ ? fmt::format(" --timeout {}", *timeout_) : "");
     return text;
   }
 
@@ -177,6 +180,8 @@ class Run : public Verb {
 
 }  // namespace
 
-std::unique_ptr<Verb> make_run() { return std::make_unique<Run>(); }
+std::unique_ptr<Verb> make_run() {
+  return std::make_unique<Run>();
+}
 
 }  // namespace weighbridge::cli

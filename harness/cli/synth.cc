@@ -29,7 +29,9 @@ class Synth : public Verb {
     app.add_option("ARCHITECTURE", request_.architecture, fmt::format("one of {}", fmt::join(names, ", ")))->required();
     app.add_option("--dtype", dtype_, "f64, f32, f16, bf16, f8_e4m3 or f8_e5m2")->capture_default_str();
     app.add_option("--layers", layers_, "only the first so many layers")->check(CLI::Range(1u, 10000u));
-    app.add_option("--shards", request_.shards, "number of files")->check(CLI::Range(1u, 99999u))->capture_default_str();
+    app.add_option("--shards", request_.shards, "number of files")
+        ->check(CLI::Range(1u, 99999u))
+        ->capture_default_str();
     app.add_option("--seed", request_.seed, "of the weights")->capture_default_str();
     app.add_option("-o,--output", request_.output, "the file to write")->required();
   }
@@ -38,7 +40,8 @@ class Synth : public Verb {
     const auto* found = std::find_if(std::begin(kFloats), std::end(kFloats),
                                      [&](Dtype dtype) { return weighbridge::name(dtype) == dtype_; });
     if (found == std::end(kFloats)) {
-      throw Error(ErrorKind::usage, "--dtype takes f64, f32, f16, bf16, f8_e4m3 or f8_e5m2, not '" + printable(dtype_) + "'");
+      throw Error(ErrorKind::usage,
+                  "--dtype takes f64, f32, f16, bf16, f8_e4m3 or f8_e5m2, not '" + printable(dtype_) + "'");
     }
     request_.dtype = *found;
     request_.layers = layers_;
@@ -60,6 +63,8 @@ class Synth : public Verb {
 
 }  // namespace
 
-std::unique_ptr<Verb> make_synth() { return std::make_unique<Synth>(); }
+std::unique_ptr<Verb> make_synth() {
+  return std::make_unique<Synth>();
+}
 
 }  // namespace weighbridge::cli

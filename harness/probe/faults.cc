@@ -47,6 +47,8 @@ class Faults : public Probe {
 
 }  // namespace
 
-std::unique_ptr<Probe> faults_probe() { return std::make_unique<Faults>(); }
+std::unique_ptr<Probe> faults_probe() {
+  return std::make_unique<Faults>();
+}
 
 }  // namespace weighbridge

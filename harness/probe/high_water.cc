@@ -1,9 +1,9 @@
 // The kernel's own high-water mark of the resident set, per phase.
 //
-// VmHWM is exact where samples are not, but it covers the whole life of a process. Writing 5 to /proc/PID/clear_refs sets
-// it to the present resident set, so that resetting it at each boundary makes it a peak per phase. It needs no privilege
-// for a process of the same user; it is refused where the worker's program file is not readable.
-// wait4's ru_maxrss is never used: it inherits the parent's resident set through fork and exec.
+// VmHWM is exact where samples are not, but it covers the whole life of a process. Writing 5 to /proc/PID/clear_refs
+// sets it to the present resident set, so that resetting it at each boundary makes it a peak per phase. It needs no
+// privilege for a process of the same user; it is refused where the worker's program file is not readable. wait4's
+// ru_maxrss is never used: it inherits the parent's resident set through fork and exec.
 #include <string>
 
 #include "harness/probe/probe.h"
@@ -40,6 +40,8 @@ class HighWater : public Probe {
 
 }  // namespace
 
-std::unique_ptr<Probe> high_water_probe() { return std::make_unique<HighWater>(); }
+std::unique_ptr<Probe> high_water_probe() {
+  return std::make_unique<HighWater>();
+}
 
 }  // namespace weighbridge

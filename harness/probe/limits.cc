@@ -58,7 +58,8 @@ std::optional<std::string> own_cgroup(bool v2) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    if (v2 ? line.substr(0, first) == "0" : controllers.find(",memory,") != std::string::npos) return line.substr(second + 1);
+    if (v2 ? line.substr(0, first) == "0" : controllers.find(",memory,") != std::string::npos)
+      return line.substr(second + 1);
   }
   return std::nullopt;
 }
@@ -75,13 +76,15 @@ void add_cgroup_limits(bool v2, std::vector<reports::Limit>& limits) {
       v2 ? std::vector{"memory.max", "memory.high"} : std::vector{"memory.limit_in_bytes"};
   for (bool top = false; !top;) {
     top = path.empty() || path == "/";
-    // Above memory.high nothing is killed: the kernel reclaims and throttles until a load crawls. It bites all the same.
+    // Above memory.high nothing is killed: the kernel reclaims and throttles until a load crawls. It bites all the
+    // same.
     for (const char* file : files) {
       const ProcText text = read_proc(mount->point + (top ? "" : path) + "/" + file);
       if (!text.text || text.text->rfind("max", 0) == 0) continue;
       const uint64_t bytes = std::strtoull(text.text->c_str(), nullptr, 10);
       // v1 writes "no limit" as the largest page-aligned number.
-      if (bytes < (uint64_t{1} << 62)) limits.push_back({std::string("cgroup ") + (top ? "/" : path) + " (" + file + ")", bytes});
+      if (bytes < (uint64_t{1} << 62))
+        limits.push_back({std::string("cgroup ") + (top ? "/" : path) + " (" + file + ")", bytes});
     }
     if (!top) path.resize(path.rfind('/'));
   }

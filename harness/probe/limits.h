@@ -1,5 +1,5 @@
-// Every bound on this process's memory, found by walking the whole cgroup hierarchy, the resource limits and the machine;
-// the smallest is the one that bites.
+// Every bound on this process's memory, found by walking the whole cgroup hierarchy, the resource limits and the
+// machine; the smallest is the one that bites.
 #pragma once
 
 #include <string>

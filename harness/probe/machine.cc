@@ -71,8 +71,9 @@ reports::Bytes counter_error_bytes(int cpus, int kernel_major, int kernel_minor,
   }
   const bool per_cpu = kernel_major > 6 || (kernel_major == 6 && kernel_minor >= 2);
   const reports::Bytes pages = per_cpu ? static_cast<reports::Bytes>(cpus) * std::max(32, 2 * cpus) : 64;
-  source = fmt::format("{} ({})", per_cpu ? "per-CPU counters: CPUs x max(32, 2 x CPUs) pages" : "64 cached events a thread",
-                       measured_lag ? fmt::format("seen: {} bytes", *measured_lag) : "not tested here");
+  source =
+      fmt::format("{} ({})", per_cpu ? "per-CPU counters: CPUs x max(32, 2 x CPUs) pages" : "64 cached events a thread",
+                  measured_lag ? fmt::format("seen: {} bytes", *measured_lag) : "not tested here");
   return std::max(pages * kPage, measured_lag.value_or(0));
 }
 

@@ -44,6 +44,8 @@ class Pressure : public Probe {
 
 }  // namespace
 
-std::unique_ptr<Probe> pressure_probe() { return std::make_unique<Pressure>(); }
+std::unique_ptr<Probe> pressure_probe() {
+  return std::make_unique<Pressure>();
+}
 
 }  // namespace weighbridge

@@ -1,7 +1,7 @@
 // A probe is one source of figures about a phase, read by the parent at the phase's boundaries, while the worker waits.
 //
-// Adding one: a file with its class, a line in registry.cc, a test. What its source does not offer it leaves null and says
-// why, under the figure's name; `weighbridge doctor` runs the same probes on itself and prints the same reasons.
+// Adding one: a file with its class, a line in registry.cc, a test. What its source does not offer it leaves null and
+// says why, under the figure's name; `weighbridge doctor` runs the same probes on itself and prints the same reasons.
 #pragma once
 
 #include <sys/types.h>

@@ -29,6 +29,8 @@ class SmapsRollup : public Probe {
 
 }  // namespace
 
-std::unique_ptr<Probe> smaps_rollup_probe() { return std::make_unique<SmapsRollup>(); }
+std::unique_ptr<Probe> smaps_rollup_probe() {
+  return std::make_unique<SmapsRollup>();
+}
 
 }  // namespace weighbridge

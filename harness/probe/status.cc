@@ -14,7 +14,8 @@ uint64_t kib_value(std::string_view text) {
   size_t at = 0;
   while (at < text.size() && (text[at] == ' ' || text[at] == '\t')) ++at;
   uint64_t value = 0;
-  while (at < text.size() && text[at] >= '0' && text[at] <= '9') value = value * 10 + static_cast<uint64_t>(text[at++] - '0');
+  while (at < text.size() && text[at] >= '0' && text[at] <= '9')
+    value = value * 10 + static_cast<uint64_t>(text[at++] - '0');
   return value * 1024;
 }
 
@@ -57,7 +58,9 @@ StatusFile::StatusFile(pid_t pid) {
   descriptor_ = open(path.data(), O_RDONLY | O_CLOEXEC);
 }
 
-StatusFile::StatusFile(StatusFile&& other) noexcept : descriptor_(other.descriptor_) { other.descriptor_ = -1; }
+StatusFile::StatusFile(StatusFile&& other) noexcept : descriptor_(other.descriptor_) {
+  other.descriptor_ = -1;
+}
 
 StatusFile::~StatusFile() {
   if (descriptor_ >= 0) close(descriptor_);

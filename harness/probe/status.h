@@ -1,5 +1,5 @@
-// /proc/PID/status: the split of the resident set. Read by the sampler a thousand times a second and by the worker right
-// before it gives memory back, so parsing allocates nothing and the file is kept open.
+// /proc/PID/status: the split of the resident set. Read by the sampler a thousand times a second and by the worker
+// right before it gives memory back, so parsing allocates nothing and the file is kept open.
 #pragma once
 
 #include <sys/types.h>

@@ -17,8 +17,8 @@ class SystemSwap : public Probe {
       if (before && after) {
         to = *after - *before;
       } else {
-        unavailable[name] = now.text ? std::string("/proc/vmstat has no line ") + key + ": a kernel without swap"
-                                     : now.reason;
+        unavailable[name] =
+            now.text ? std::string("/proc/vmstat has no line ") + key + ": a kernel without swap" : now.reason;
       }
     };
     figure("pswpin", "system_swap_in_pages", phase.system_swap_in_pages);
@@ -31,6 +31,8 @@ class SystemSwap : public Probe {
 
 }  // namespace
 
-std::unique_ptr<Probe> system_swap_probe() { return std::make_unique<SystemSwap>(); }
+std::unique_ptr<Probe> system_swap_probe() {
+  return std::make_unique<SystemSwap>();
+}
 
 }  // namespace weighbridge

@@ -21,10 +21,11 @@ std::optional<double> number_or_null(const nlohmann::json& value) {
 }
 
 reports::Accuracy accuracy_of(const nlohmann::json& json) {
-  return {json.at("elements"),      json.at("overflowed"), json.at("flushed"),
-          json.at("clipped"),       json.at("nan_lost"),   json.at("max_abs_error"),
-          json.at("rmse"),          number_or_null(json.at("sqnr_db")),
-          json.at("worst_tensor"),  number_or_null(json.at("worst_sqnr_db"))};
+  return {json.at("elements"),     json.at("overflowed"),
+          json.at("flushed"),      json.at("clipped"),
+          json.at("nan_lost"),     json.at("max_abs_error"),
+          json.at("rmse"),         number_or_null(json.at("sqnr_db")),
+          json.at("worst_tensor"), number_or_null(json.at("worst_sqnr_db"))};
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ Description describe_checkpoint(const std::string& model, const std::vector<JobC
   checkpoint.dtypes = json.at("dtypes").get<std::map<std::string, reports::Bytes>>();
   for (const auto& file : json.at("files")) description.files.push_back(file.at("path"));
   description.allocator = json.at("allocator");
-  if (const auto& lag = json.at("counter_lag_bytes"); !lag.is_null()) description.counter_lag_bytes = lag.get<uint64_t>();
+  if (const auto& lag = json.at("counter_lag_bytes"); !lag.is_null())
+    description.counter_lag_bytes = lag.get<uint64_t>();
   for (size_t index = 0; index < cells.size(); ++index) {
     const auto& described = json.at("cells").at(index);
     reports::Cell cell;

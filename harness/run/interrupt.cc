@@ -28,6 +28,8 @@ void catch_interrupts() {
   signal(SIGXFSZ, SIG_IGN);  // ulimit -f: a write that fails says so
 }
 
-bool interrupted() { return flag != 0; }
+bool interrupted() {
+  return flag != 0;
+}
 
 }  // namespace weighbridge

@@ -1,13 +1,13 @@
-// Ctrl-C, SIGTERM and a terminal that goes away (SIGHUP) as a flag: what runs looks at it, stops its worker, and what was
-// measured is written.
+// Ctrl-C, SIGTERM and a terminal that goes away (SIGHUP) as a flag: what runs looks at it, stops its worker, and what
+// was measured is written.
 #pragma once
 
 #include <exception>
 
 namespace weighbridge {
 
-// From now on these signals only set the flag, and a poll that is waiting returns; a third one ends the program at once.
-// A reader of our output that goes away (SIGPIPE) no longer ends it either.
+// From now on these signals only set the flag, and a poll that is waiting returns; a third one ends the program at
+// once. A reader of our output that goes away (SIGPIPE) no longer ends it either.
 void catch_interrupts();
 bool interrupted();
 

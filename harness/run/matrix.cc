@@ -121,7 +121,8 @@ Planned plan(const MatrixRequest& request, std::vector<std::string>& notes) {
       }
       cell.cache = cache;
       const bool again = std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& other) {
-        return other.strategy == cell.strategy && other.options == cell.options && other.dtype == cell.dtype && other.cache == cache;
+        return other.strategy == cell.strategy && other.options == cell.options && other.dtype == cell.dtype &&
+               other.cache == cache;
       });
       if (!again) record.cells.push_back(std::move(cell));
     }

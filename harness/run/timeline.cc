@@ -6,13 +6,17 @@
 namespace weighbridge {
 namespace {
 
-uint32_t kib(uint64_t bytes) { return static_cast<uint32_t>(std::min<uint64_t>(bytes / 1024, UINT32_MAX)); }
+uint32_t kib(uint64_t bytes) {
+  return static_cast<uint32_t>(std::min<uint64_t>(bytes / 1024, UINT32_MAX));
+}
 
 // Appends to `out` the samples of [first, last) with the largest total and the largest need, in time order.
 template <typename Iterator, typename Out>
 void append_peaks(Iterator first, Iterator last, Out& out) {
-  auto by_total = std::max_element(first, last, [](const auto& a, const auto& b) { return a.sample.total_kib() < b.sample.total_kib(); });
-  auto by_need = std::max_element(first, last, [](const auto& a, const auto& b) { return a.sample.need_kib() < b.sample.need_kib(); });
+  auto by_total = std::max_element(
+      first, last, [](const auto& a, const auto& b) { return a.sample.total_kib() < b.sample.total_kib(); });
+  auto by_need = std::max_element(
+      first, last, [](const auto& a, const auto& b) { return a.sample.need_kib() < b.sample.need_kib(); });
   if (by_need < by_total) std::swap(by_need, by_total);
   out.push_back(*by_total);
   if (by_need != by_total) out.push_back(*by_need);
@@ -21,11 +25,18 @@ void append_peaks(Iterator first, Iterator last, Out& out) {
 }  // namespace
 
 Sample make_sample(uint64_t t_ns, const Status& status, uint64_t weights, uint64_t staging) {
-  return {t_ns, kib(status.anon + status.hugetlb), kib(status.file), kib(status.shmem), kib(status.swap), kib(weights),
+  return {t_ns,
+          kib(status.anon + status.hugetlb),
+          kib(status.file),
+          kib(status.shmem),
+          kib(status.swap),
+          kib(weights),
           kib(staging)};
 }
 
-TimelineStore::TimelineStore(size_t capacity) : capacity_(std::max<size_t>(capacity, 8)) { kept_.reserve(capacity_); }
+TimelineStore::TimelineStore(size_t capacity) : capacity_(std::max<size_t>(capacity, 8)) {
+  kept_.reserve(capacity_);
+}
 
 void TimelineStore::add(const Sample& sample) {
   pending_.push_back({taken_++, sample});

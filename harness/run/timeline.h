@@ -1,9 +1,10 @@
 // A timeline of bounded size.
 //
 // At 1 kHz an hour makes 3.6 million samples. So samples are grouped, and of a group at most two are kept: the one with
-// the largest resident set (with swap) and the one with the largest need, in their order. A group is one sample at first;
-// whenever the store is full, groups double until what is kept of them fills at most half of it. Both maxima of the whole
-// run survive any number of doublings, the times stay true, and the whole run is equally dense, its beginning and its end.
+// the largest resident set (with swap) and the one with the largest need, in their order. A group is one sample at
+// first; whenever the store is full, groups double until what is kept of them fills at most half of it. Both maxima of
+// the whole run survive any number of doublings, the times stay true, and the whole run is equally dense, its beginning
+// and its end.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 // The parent is one thread: it waits for the worker's next message, takes a sample whenever one is due, and reads all
-// probes at a boundary, where the worker stands still. So no figure is ever read while another is, and nothing needs a lock.
+// probes at a boundary, where the worker stands still. So no figure is ever read while another is, and nothing needs a
+// lock.
 #include "harness/run/trial_runner.h"
 
 #include <fmt/format.h>
@@ -31,8 +32,9 @@ reports::Bytes overhead(reports::Bytes need, reports::Bytes weights, reports::By
 }
 
 reports::Split split_of(const NeedReading& reading) {
-  return {reading.anon,    reading.shmem,   reading.file,    reading.swap,
-          reading.hugetlb, reading.weights, reading.staging, overhead(reading.need(), reading.weights, reading.staging)};
+  return {
+      reading.anon,    reading.shmem,   reading.file,    reading.swap,
+      reading.hugetlb, reading.weights, reading.staging, overhead(reading.need(), reading.weights, reading.staging)};
 }
 
 reports::Split split_of(const Status& status, uint64_t weights, uint64_t staging) {
@@ -71,7 +73,8 @@ class TrialRun {
       if (sampling() && now >= next_sample) {
         sample(now);
         // On the grid of the interval; what was missed while the machine was busy is not made up for.
-        next_sample += ((monotonic_ns() - next_sample) / settings_.sample_interval_ns + 1) * settings_.sample_interval_ns;
+        next_sample +=
+            ((monotonic_ns() - next_sample) / settings_.sample_interval_ns + 1) * settings_.sample_interval_ns;
       }
       if (now >= next_tick) {
         tick();
@@ -86,7 +89,8 @@ class TrialRun {
 
   reports::Trial result(const reports::Checkpoint& checkpoint, const reports::Machine& machine) {
     const SharedPage& page = worker_.page();
-    if (page.exec_errno != 0) throw system_error("execve", settings_.worker.program, page.exec_errno, ErrorKind::environment);
+    if (page.exec_errno != 0)
+      throw system_error("execve", settings_.worker.program, page.exec_errno, ErrorKind::environment);
     if (ready_ && trial_.phases.size() < kPhases) unfinished_phase();
     trial_.reached = reached();
     trial_.timeline = timeline_.take();
@@ -129,7 +133,8 @@ class TrialRun {
       trial_.floor_file_bytes = floor->file;
       ready_ = true;
       zero_ns_ = monotonic_ns();
-    } else if (message->kind == Message::Kind::phase_end && message->phase == trial_.phases.size() && message->phase < kPhases) {
+    } else if (message->kind == Message::Kind::phase_end && message->phase == trial_.phases.size() &&
+               message->phase < kPhases) {
       if (sampling()) sample(monotonic_ns());
       end_phase(static_cast<Phase>(message->phase));
     } else {
@@ -143,7 +148,8 @@ class TrialRun {
 
   void sample(uint64_t now) {
     const SharedPage& page = worker_.page();
-    const uint64_t weights = page.weights.load(std::memory_order_relaxed), staging = page.staging.load(std::memory_order_relaxed);
+    const uint64_t weights = page.weights.load(std::memory_order_relaxed),
+                   staging = page.staging.load(std::memory_order_relaxed);
     const auto status = status_.read();
     if (!status) return;
     timeline_.add(make_sample(now - zero_ns_, *status, weights, staging));
@@ -170,7 +176,8 @@ class TrialRun {
     phase.need_peak_bytes = std::max(phase.at_peak.need(), sampled_need_);
     phase.file_peak_bytes = std::max(page.file_peak.load(), sampled_file_peak_);
     phase.swap_peak_bytes = std::max(page.swap_peak.load(), sampled_swap_peak_);
-    phase.heap_peak_bytes = {page.weights_peak, page.staging_peak, std::max(page.overhead_peak.load(), phase.at_peak.overhead)};
+    phase.heap_peak_bytes = {page.weights_peak, page.staging_peak,
+                             std::max(page.overhead_peak.load(), phase.at_peak.overhead)};
     sampled_peak_ = {};
     sampled_need_ = sampled_file_peak_ = sampled_swap_peak_ = 0;
     trial_.phase_start_ns.emplace_back(phase.name, page.begin_wall_ns > zero_ns_ ? page.begin_wall_ns - zero_ns_ : 0);
@@ -187,7 +194,8 @@ class TrialRun {
     for (size_t purpose = 0; purpose < 3; ++purpose) {
       const ArenaFigures& arena = page.arenas[purpose];
       if (arena.resident == 0 && arena.metadata == 0) continue;  // an allocator that does not count
-      phase.allocator[kPurposes[purpose]] = {arena.allocated, arena.active, arena.resident, arena.retained, arena.metadata};
+      phase.allocator[kPurposes[purpose]] = {arena.allocated, arena.active, arena.resident, arena.retained,
+                                             arena.metadata};
     }
     measured_cpu_ns_ += phase.cpu_ns;
     mark_is_per_phase_ = phase.peak_rss_bytes.has_value();
@@ -258,8 +266,9 @@ class TrialRun {
     const auto kills = oom_kills();
     if (signal_number == SIGKILL && kills && oom_kills_before_ && *kills > *oom_kills_before_) {
       trial_.verdict = reports::verdict::oom_killed;
-      trial_.reason = fmt::format("killed by the kernel's out-of-memory killer in phase {} (oom_kill in /proc/vmstat rose by {})",
-                                  trial_.reached, *kills - *oom_kills_before_);
+      trial_.reason =
+          fmt::format("killed by the kernel's out-of-memory killer in phase {} (oom_kill in /proc/vmstat rose by {})",
+                      trial_.reached, *kills - *oom_kills_before_);
     } else if (signal_number == SIGKILL || signal_number == SIGTERM || signal_number == SIGHUP) {
       trial_.verdict = reports::verdict::killed;
       trial_.reason = fmt::format("killed from outside by signal {} ({}) in phase {}", signal_number,
@@ -278,8 +287,8 @@ class TrialRun {
     const uint32_t phase = page.phase;
     const uint64_t to_use = page.bytes_to_use;
     // Half of the way is reading, half is using; a strategy that reads in `use` does both at once.
-    tick_({phase < kPhases ? name(static_cast<Phase>(phase)) : "start", page.bytes_used + std::min<uint64_t>(page.bytes_read, to_use),
-           2 * to_use});
+    tick_({phase < kPhases ? name(static_cast<Phase>(phase)) : "start",
+           page.bytes_used + std::min<uint64_t>(page.bytes_read, to_use), 2 * to_use});
   }
 
   const TrialSettings& settings_;
@@ -293,7 +302,7 @@ class TrialRun {
   Ending ending_;
   bool ready_ = false;
   uint64_t started_ns_ = 0, ended_ns_ = 0;
-  uint64_t zero_ns_ = 0;  // of the timeline
+  uint64_t zero_ns_ = 0;         // of the timeline
   reports::Split sampled_peak_;  // in the current phase
   uint64_t sampled_need_ = 0, sampled_file_peak_ = 0, sampled_swap_peak_ = 0;
   std::optional<Status> last_;      // the last sample of the current phase

@@ -12,7 +12,7 @@ namespace weighbridge {
 
 struct TrialSettings {
   WorkerSettings worker;
-  uint64_t sample_interval_ns = 1'000'000;    // 0: no sampling; the figures stay exact, the timeline is empty
+  uint64_t sample_interval_ns = 1'000'000;  // 0: no sampling; the figures stay exact, the timeline is empty
   std::optional<uint64_t> timeout_ns;
   std::vector<std::string> checkpoint_files;  // to look for in the page cache
   bool cold = false;                          // evict them first; else read what is missing first
@@ -25,8 +25,8 @@ struct TrialProgress {
   uint64_t done, total;  // bytes of the way; total is 0 until it is known
 };
 
-// `checkpoint` and `machine` are for the judgement of a trial that ends by itself. Never throws for what the worker does;
-// throws Error(environment) where no worker can be started at all. `tick` is called about ten times a second.
+// `checkpoint` and `machine` are for the judgement of a trial that ends by itself. Never throws for what the worker
+// does; throws Error(environment) where no worker can be started at all. `tick` is called about ten times a second.
 reports::Trial run_trial(const Job& job, const TrialSettings& settings, const reports::Checkpoint& checkpoint,
                          const reports::Machine& machine, const std::function<void(const TrialProgress&)>& tick);
 

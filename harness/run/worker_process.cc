@@ -30,8 +30,8 @@ namespace {
 }
 
 // In the child between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become_worker(const WorkerSettings& settings, char* const* environment, pid_t parent, SharedPage& page,
-                                const int (&from)[5]) {
+[[noreturn]] void become_worker(const WorkerSettings& settings, char* const* environment, pid_t parent,
+                                SharedPage& page, const int (&from)[5]) {
   constexpr int kFirst = kControlDescriptor;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);  // it died before the line above
@@ -91,7 +91,9 @@ Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   return *this;
 }
-Descriptor::~Descriptor() { reset(); }
+Descriptor::~Descriptor() {
+  reset();
+}
 void Descriptor::reset() {
   if (descriptor_ >= 0) close(descriptor_);
   descriptor_ = -1;
@@ -173,7 +175,8 @@ std::string WorkerProcess::reply() const {
   if (fstat(reply_.get(), &info) != 0) throw system_error("fstat", "memfd:weighbridge-reply", errno);
   if (info.st_size > kMostBytes) {
     throw Error(ErrorKind::environment, fmt::format("the worker's answer has {} bytes, more than this program takes: a "
-                                                    "checkpoint of very many files", info.st_size));
+                                                    "checkpoint of very many files",
+                                                    info.st_size));
   }
   std::string text(static_cast<size_t>(info.st_size), '\0');
   if (pread(reply_.get(), text.data(), text.size(), 0) != info.st_size) {
@@ -182,7 +185,8 @@ std::string WorkerProcess::reply() const {
   return text;
 }
 
-std::string run_job(const Job& job, const WorkerSettings& settings, const std::function<void(const SharedPage&)>& tick) {
+std::string run_job(const Job& job, const WorkerSettings& settings,
+                    const std::function<void(const SharedPage&)>& tick) {
   WorkerProcess worker(job, settings);
   for (;;) {
     pollfd ends{worker.control(), POLLIN, 0};
@@ -205,7 +209,8 @@ std::string run_job(const Job& job, const WorkerSettings& settings, const std::f
   if (ending.signal == SIGPIPE) throw BrokenPipe();
   if (ending.signal) {
     const int number = *ending.signal;
-    const bool crashed = number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGILL || number == SIGFPE;
+    const bool crashed =
+        number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGILL || number == SIGFPE;
     throw Error(crashed ? ErrorKind::bad_input : ErrorKind::environment,
                 fmt::format("{}: the process that was reading it {} signal {} ({}){}", printable(job.model),
                             crashed ? "crashed with" : "was killed by", number, strsignal(number),

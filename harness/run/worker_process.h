@@ -45,7 +45,8 @@ struct Ending {
 class WorkerProcess {
  public:
   // Starts it. Call from the main thread only: the worker dies with the thread that started it (PR_SET_PDEATHSIG).
-  // Throws Error(environment) where it cannot be forked; a program that cannot be executed shows as a failure in the page.
+  // Throws Error(environment) where it cannot be forked; a program that cannot be executed shows as a failure in the
+  // page.
   WorkerProcess(const Job& job, const WorkerSettings& settings);
   WorkerProcess(const WorkerProcess&) = delete;
   ~WorkerProcess();

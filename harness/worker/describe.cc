@@ -14,8 +14,8 @@
 namespace weighbridge {
 namespace {
 
-// How far the kernel's counters lag on this machine, found by trial: pages are touched one at a time and RssAnon is read
-// after each. Kernels that sum their per-CPU counters on a read (and those before 6.2 within a thread's 64 cached
+// How far the kernel's counters lag on this machine, found by trial: pages are touched one at a time and RssAnon is
+// read after each. Kernels that sum their per-CPU counters on a read (and those before 6.2 within a thread's 64 cached
 // events) show themselves here; bytes of the largest difference seen, nullopt where the test could not be made.
 std::optional<uint64_t> measured_counter_lag() {
   constexpr size_t kTouched = 512;
@@ -52,7 +52,8 @@ void describe(WorkerContext& context) {
                          {"counter_lag_bytes", nullptr}};
   if (const auto lag = measured_counter_lag()) json["counter_lag_bytes"] = *lag;
   json["files"] = nlohmann::json::array();
-  for (const CheckpointFile& file : checkpoint.files) json["files"].push_back({{"path", file.path}, {"bytes", file.bytes}});
+  for (const CheckpointFile& file : checkpoint.files)
+    json["files"].push_back({{"path", file.path}, {"bytes", file.bytes}});
   std::map<std::string, uint64_t> dtypes;
   uint64_t parameters = 0, largest = 0;
   for (const Tensor& tensor : checkpoint.tensors) {

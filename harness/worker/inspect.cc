@@ -12,7 +12,9 @@
 namespace weighbridge {
 namespace {
 
-std::string shape_text(const std::vector<uint64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(const std::vector<uint64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 uint64_t delivered_bytes(const Checkpoint& checkpoint, Target target) {
   uint64_t bytes = 0;
@@ -34,8 +36,8 @@ void print_json(const Checkpoint& checkpoint) {
   const auto text = [](const auto& value) {
     return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   };
-  fmt::print("{{\"format\": {}, \"path\": {}, \"bytes\": {}, \"file_bytes\": {},\n \"dtypes\": {{", text(checkpoint.format),
-             text(checkpoint.path), checkpoint.stored_bytes(), checkpoint.file_bytes());
+  fmt::print("{{\"format\": {}, \"path\": {}, \"bytes\": {}, \"file_bytes\": {},\n \"dtypes\": {{",
+             text(checkpoint.format), text(checkpoint.path), checkpoint.stored_bytes(), checkpoint.file_bytes());
   const char* separator = "";
   for (const auto& [dtype, total] : totals(checkpoint)) {
     fmt::print("{}\"{}\": {{\"tensors\": {}, \"bytes\": {}}}", separator, dtype, total.first, total.second);

@@ -1,5 +1,5 @@
-// What a worker is asked to do. One CBOR object in a memfd; written by the parent, read by the worker. CBOR and not JSON
-// text, since a path may hold bytes that are not UTF-8.
+// What a worker is asked to do. One CBOR object in a memfd; written by the parent, read by the worker. CBOR and not
+// JSON text, since a path may hold bytes that are not UTF-8.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ struct JobCell {
 struct Job {
   std::string mode;  // describe, reference, trial, inspect
   std::string model;
-  std::vector<JobCell> cells;  // describe: to predict; trial: the one to run
+  std::vector<JobCell> cells;        // describe: to predict; trial: the one to run
   std::vector<std::string> targets;  // reference: the dtypes; trial: the same list, to find the hashes by
   int passes = 1;
   bool json = false;  // inspect

@@ -18,8 +18,7 @@ void raise_to(std::atomic<uint64_t>& peak, uint64_t value) {
 NeedMeter::NeedMeter(SharedPage& page) : page_(page), status_(0) {}
 
 void NeedMeter::before_release(size_t bytes) {
-  if (bytes < kReadAtOnceBytes &&
-      unread_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes < kGatherBytes) {
+  if (bytes < kReadAtOnceBytes && unread_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes < kGatherBytes) {
     return;
   }
   read();
@@ -40,8 +39,8 @@ void NeedMeter::read() {
     const uint32_t slot = phase.need_peak_slot.load(std::memory_order_relaxed);
     if (slot == 2 || need > phase.need_peak[slot].need()) {
       const uint32_t other = slot == 0 ? 1 : 0;
-      phase.need_peak[other] = {status->anon, status->shmem, status->file, status->swap, status->hugetlb,
-                                weights,      staging,       monotonic_ns()};
+      phase.need_peak[other] = {status->anon,    status->shmem, status->file, status->swap,
+                                status->hugetlb, weights,       staging,      monotonic_ns()};
       phase.need_peak_slot.store(other, std::memory_order_release);
     }
     raise_to(phase.file_peak, status->file);

@@ -11,8 +11,7 @@ namespace weighbridge {
 namespace {
 
 SharedPage* map_page(int descriptor) {
-  void* address =
-      mmap(nullptr, sizeof(SharedPage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, descriptor, 0);
+  void* address = mmap(nullptr, sizeof(SharedPage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, descriptor, 0);
   if (address == MAP_FAILED) throw system_error("mmap", "memfd:weighbridge-page", errno);
   return static_cast<SharedPage*>(address);
 }
@@ -33,7 +32,9 @@ SharedPageMapping SharedPageMapping::create() {
   return mapping;
 }
 
-SharedPageMapping SharedPageMapping::adopt(int descriptor) { return {descriptor, map_page(descriptor)}; }
+SharedPageMapping SharedPageMapping::adopt(int descriptor) {
+  return {descriptor, map_page(descriptor)};
+}
 
 SharedPageMapping::SharedPageMapping(SharedPageMapping&& other) noexcept
     : descriptor_(other.descriptor_), page_(other.page_) {

@@ -1,8 +1,8 @@
 // What the worker and its parent see at the same time: a memfd that both map.
 //
-// The worker writes its live counters and peaks here as it goes; a kill cannot take them back, so whatever the worker had
-// reached is still known afterwards. The parent only reads. Written by one side alone, every field is either a lock-free
-// atomic or one of two slots, of which an atomic index names the complete one.
+// The worker writes its live counters and peaks here as it goes; a kill cannot take them back, so whatever the worker
+// had reached is still known afterwards. The parent only reads. Written by one side alone, every field is either a
+// lock-free atomic or one of two slots, of which an atomic index names the complete one.
 #pragma once
 
 #include <array>
@@ -41,10 +41,10 @@ struct SharedPage {
   std::atomic<uint64_t> bytes_used;        // delivered bytes checked in `use`
   std::atomic<uint64_t> bytes_to_use;      // passes x delivered bytes
   std::atomic<uint64_t> checksum;
-  std::atomic<uint32_t> checksum_known;    // 1: every tensor was used and equal to the reference
-  std::atomic<uint32_t> failed;            // 0, or 1 + ErrorKind, or kCrashed; the message is complete once this is set
+  std::atomic<uint32_t> checksum_known;  // 1: every tensor was used and equal to the reference
+  std::atomic<uint32_t> failed;          // 0, or 1 + ErrorKind, or kCrashed; the message is complete once this is set
   std::array<char, 1024> message;
-  std::atomic<int32_t> exec_errno;         // the worker could not be started at all
+  std::atomic<int32_t> exec_errno;  // the worker could not be started at all
   std::array<PhasePage, kPhases> phases;
 };
 constexpr uint32_t kCrashed = 100;  // an exception that is no Error

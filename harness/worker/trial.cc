@@ -130,7 +130,8 @@ void trial(WorkerContext& context) {
   const Choice choice = parse_choice(context.job.cells.at(0).strategy);
   const auto target = parse_target(context.job.cells.at(0).dtype);
   const auto wanted = std::find(context.job.targets.begin(), context.job.targets.end(), context.job.cells.at(0).dtype);
-  if (!target || wanted == context.job.targets.end()) throw Error(ErrorKind::environment, "the job's dtype is not known");
+  if (!target || wanted == context.job.targets.end())
+    throw Error(ErrorKind::environment, "the job's dtype is not known");
   PageCounts counts(*context.page);
   CountedMemory memory(context.allocator.memory(), counts, context.meter);
   PhaseClock clock(context, counts);

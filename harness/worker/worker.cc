@@ -39,7 +39,8 @@ void run(SharedPageMapping& page) {
   using Mode = void (*)(WorkerContext&);
   static constexpr std::pair<std::string_view, Mode> modes[] = {
       {"describe", describe}, {"reference", reference}, {"trial", trial}, {"inspect", inspect}};
-  const auto mode = std::find_if(std::begin(modes), std::end(modes), [&](const auto& m) { return m.first == job.mode; });
+  const auto mode =
+      std::find_if(std::begin(modes), std::end(modes), [&](const auto& m) { return m.first == job.mode; });
   if (mode == std::end(modes)) throw Error(ErrorKind::environment, "this worker does not know the mode " + job.mode);
   mode->second(context);
 }

@@ -1,5 +1,6 @@
-// The worker: the child process that opens, describes and loads checkpoints. Everything that touches a checkpoint's bytes
-// happens here, so that a hostile file or a load that is too large harms a child and not the program that measures.
+// The worker: the child process that opens, describes and loads checkpoints. Everything that touches a checkpoint's
+// bytes happens here, so that a hostile file or a load that is too large harms a child and not the program that
+// measures.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

@@ -44,8 +44,11 @@ TEST_CASE("a truncated file is refused, and the line says where it ends") {
 
 TEST_CASE("overlapping tensors are refused by name") {
   const Scratch scratch;
-  write_file(scratch / "overlap.safetensors",
-             safetensors(R"({"first":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"second":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12));
+  write_file(
+      scratch / "overlap.safetensors",
+      safetensors(
+          R"({"first":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"second":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+          12));
   check_refused(scratch / "overlap.safetensors", {"second", "found", "expected"});
 }
 
@@ -58,9 +61,11 @@ TEST_CASE("a dimension of 2^63 is refused before anything is multiplied with it"
 
 TEST_CASE("a missing shard is named, with the index that asks for it") {
   const Scratch scratch;
-  write_file(scratch / "model.safetensors.index.json",
-             R"({"metadata":{},"weight_map":{"w":"model-00001-of-00002.safetensors","v":"model-00002-of-00002.safetensors"}})");
-  write_file(scratch / "model-00001-of-00002.safetensors", safetensors(R"({"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 4));
+  write_file(
+      scratch / "model.safetensors.index.json",
+      R"({"metadata":{},"weight_map":{"w":"model-00001-of-00002.safetensors","v":"model-00002-of-00002.safetensors"}})");
+  write_file(scratch / "model-00001-of-00002.safetensors",
+             safetensors(R"({"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 4));
   check_refused(scratch.path(), {"model-00002-of-00002.safetensors"});
 }
 

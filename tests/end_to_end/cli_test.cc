@@ -107,8 +107,8 @@ TEST_CASE("plan predicts without loading, against the limit that was asked for")
 
 TEST_CASE("a report is rendered again from its record, the same to the byte") {
   const Scratch scratch;
-  REQUIRE(run({weighbridge(), "run", small_gpt2(), "--strategy", "eager,mmap", "--dtype", "native", "--repeat", "1", "--seed", "3",
-               "--out", scratch / "out", "-q"})
+  REQUIRE(run({weighbridge(), "run", small_gpt2(), "--strategy", "eager,mmap", "--dtype", "native", "--repeat", "1",
+               "--seed", "3", "--out", scratch / "out", "-q"})
               .status == 0);
   REQUIRE(run({weighbridge(), "report", scratch / "out/record.json", "--html", scratch / "again.html"}).status == 0);
   CHECK(read_file(scratch / "again.html") == read_file(scratch / "out/report.html"));
@@ -121,8 +121,8 @@ TEST_CASE("a report is rendered again from its record, the same to the byte") {
 
 TEST_CASE("standard output is the result alone, and NO_COLOR and a pipe leave it without colour") {
   const Scratch scratch;
-  const std::vector<std::string> words = {weighbridge(), "run",   small_gpt2(), "--strategy", "mmap", "--dtype",
-                                          "native",      "--out", scratch / "out", "--repeat", "1"};
+  const std::vector<std::string> words = {weighbridge(), "run",   small_gpt2(),    "--strategy", "mmap", "--dtype",
+                                          "native",      "--out", scratch / "out", "--repeat",   "1"};
   const Outcome piped = run(words);
   CHECK(piped.out.find('\x1b') == std::string::npos);
   CHECK(piped.err.find('\r') == std::string::npos);

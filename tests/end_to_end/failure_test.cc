@@ -16,8 +16,8 @@ using nlohmann::json;
 constexpr int64_t kMiB = 1 << 20;
 
 std::vector<std::string> run_words(const Scratch& scratch, const std::string& strategies) {
-  return {weighbridge(), "run", small_gpt2(), "--strategy", strategies, "--dtype", "native", "--repeat", "1", "--seed", "1",
-          "--out", scratch / "out"};
+  return {weighbridge(), "run", small_gpt2(), "--strategy", strategies, "--dtype",      "native",
+          "--repeat",    "1",   "--seed",     "1",          "--out",    scratch / "out"};
 }
 const Environment& with_test_worker() {
   static const Environment environment = {{"WEIGHBRIDGE_WORKER", test_worker()}};
@@ -98,7 +98,8 @@ TEST_CASE("a worker killed by SIGKILL in the middle leaves a complete record wit
   const json& phase = killed["trials"][0]["phases"].back();
   CHECK(phase["name"] == "load");
 #ifndef WEIGHBRIDGE_SANITIZE
-  CHECK(std::abs(phase["need_peak_bytes"].get<int64_t>() - killed["floor_bytes"].get<int64_t>() - 320 * kMiB) < 2 * kMiB);
+  CHECK(std::abs(phase["need_peak_bytes"].get<int64_t>() - killed["floor_bytes"].get<int64_t>() - 320 * kMiB) <
+        2 * kMiB);
 #endif
   CHECK(phase["heap_peak_bytes"]["weights"] == 320 * kMiB);
   CHECK(cell_of(record, "eager")["verdict"] == "fits");
@@ -121,7 +122,8 @@ TEST_CASE("Ctrl-C writes what was measured and ends with 130; no worker is left"
   }
 }
 
-TEST_CASE("a killed worker's record is whole with the sampler off, too: what the worker wrote itself is what is known") {
+TEST_CASE(
+    "a killed worker's record is whole with the sampler off, too: what the worker wrote itself is what is known") {
   const Scratch scratch;
   std::vector<std::string> words = run_words(scratch, "hang:bytes=300MiB");
   words.insert(words.end(), {"--sample-rate", "0"});
@@ -136,8 +138,9 @@ TEST_CASE("a killed worker's record is whole with the sampler off, too: what the
 
 TEST_CASE("closed standard descriptors harm nothing: neither the figures nor the record") {
   const Scratch scratch;
-  const Outcome outcome = run({"/bin/sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", weighbridge(), "run", small_gpt2(), "--strategy",
-                               "eager,mmap", "--dtype", "native,f16", "--repeat", "2", "--out", scratch / "out", "-v"});
+  const Outcome outcome =
+      run({"/bin/sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", weighbridge(), "run", small_gpt2(), "--strategy",
+           "eager,mmap", "--dtype", "native,f16", "--repeat", "2", "--out", scratch / "out", "-v"});
   CHECK(outcome.status == 0);
   const json record = valid_record(scratch / "out/record.json");
   for (const json& cell : record["cells"]) CHECK(cell["verdict"] == "fits");
@@ -145,17 +148,19 @@ TEST_CASE("closed standard descriptors harm nothing: neither the figures nor the
 
 TEST_CASE("a reader that goes away early costs no record") {
   const Scratch scratch;
-  run({"/bin/sh", "-c", "\"$@\" 2>&1 | head -n 1", "sh", weighbridge(), "run", small_gpt2(), "--strategy", "eager", "--dtype",
-       "native", "--repeat", "2", "--out", scratch / "out", "-v"});
+  run({"/bin/sh", "-c", "\"$@\" 2>&1 | head -n 1", "sh", weighbridge(), "run", small_gpt2(), "--strategy", "eager",
+       "--dtype", "native", "--repeat", "2", "--out", scratch / "out", "-v"});
   CHECK(valid_record(scratch / "out/record.json")["cells"][0]["verdict"] == "fits");
-  const Outcome listed = run({"/bin/sh", "-c", "\"$@\" | head -n 1", "sh", weighbridge(), "inspect", small_gpt2(), "--json"});
+  const Outcome listed =
+      run({"/bin/sh", "-c", "\"$@\" | head -n 1", "sh", weighbridge(), "inspect", small_gpt2(), "--json"});
   CHECK(listed.err.empty());
 }
 
 TEST_CASE("the user's allocator settings do not reach the worker") {
   const Scratch scratch;
   const auto need = [&](const Environment& environment) {
-    REQUIRE(run({weighbridge(), "run", small_gpt2(), "--strategy", "mmap", "--dtype", "native", "--repeat", "1", "--out", scratch / "out", "-q"},
+    REQUIRE(run({weighbridge(), "run", small_gpt2(), "--strategy", "mmap", "--dtype", "native", "--repeat", "1",
+                 "--out", scratch / "out", "-q"},
                 environment)
                 .status == 0);
     return json::parse(read_file(scratch / "out/record.json"))["cells"][0]["need_bytes"].get<int64_t>();

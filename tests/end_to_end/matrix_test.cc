@@ -26,7 +26,9 @@ json run_matrix_of(const std::vector<std::string>& more, const std::string& mode
 }
 
 #ifndef WEIGHBRIDGE_SANITIZE
-TEST_CASE("on GPT-2 every cell's need above the floor is within 2 % + 4 MiB of its prediction, and the order is the table's") {
+TEST_CASE(
+    "on GPT-2 every cell's need above the floor is within 2 % + 4 MiB of its prediction, and the order is the "
+    "table's") {
   const Scratch scratch;
   const std::string gpt2 = scratch / "gpt2.safetensors";
   REQUIRE(run({weighbridge(), "synth", "gpt2", "-o", gpt2}).status == 0);
@@ -54,14 +56,16 @@ TEST_CASE("on GPT-2 every cell's need above the floor is within 2 % + 4 MiB of i
   CHECK(need["stream/f16"] < need["eager/f16"]);
   CHECK(need["mmap/f16"] < need["stream/f16"]);
   CHECK(need["convert-after/f16"] > need["convert-after/native"]);
-  fmt::print("GPT-2, {} cells: largest difference from the prediction {} KiB\n", record["cells"].size(), largest_difference / 1024);
+  fmt::print("GPT-2, {} cells: largest difference from the prediction {} KiB\n", record["cells"].size(),
+             largest_difference / 1024);
 }
 
 TEST_CASE("predictions hold for other architectures, sixteen bits and shards too") {
   const Scratch scratch;
   for (const auto& [architecture, dtype] : {std::pair{"resnet-50", "f32"}, std::pair{"bert-base", "bf16"}}) {
     const std::string model = scratch / architecture;
-    REQUIRE(run({weighbridge(), "synth", architecture, "--dtype", dtype, "--layers", "4", "--shards", "3", "-o", model}).status == 0);
+    REQUIRE(run({weighbridge(), "synth", architecture, "--dtype", dtype, "--layers", "4", "--shards", "3", "-o", model})
+                .status == 0);
     const json record = run_matrix_of({"--repeat", "1", "--dtype", "native,f32,f16,int8"}, model);
     for (const json& cell : record["cells"]) {
       INFO(architecture << " " << cell["strategy"] << "/" << cell["dtype"]);
@@ -74,8 +78,8 @@ TEST_CASE("predictions hold for other architectures, sixteen bits and shards too
 }
 
 TEST_CASE("a budget bounds what lazy keeps, and every pass after the first then reads again") {
-  const json record = run_matrix_of({"--repeat", "1", "--dtype", "native", "--passes", "2", "--strategy",
-                                     "lazy,lazy:budget=160MiB"});
+  const json record =
+      run_matrix_of({"--repeat", "1", "--dtype", "native", "--passes", "2", "--strategy", "lazy,lazy:budget=160MiB"});
   const int64_t whole = record["cells"][0]["need_bytes"], bounded = record["cells"][1]["need_bytes"];
   CHECK(bounded < whole - 16 * kMiB);
   CHECK(bounded < 165 * kMiB);
@@ -98,7 +102,8 @@ TEST_CASE("all strategies deliver the same bytes: one checksum a dtype") {
 }
 
 TEST_CASE("a cold trial starts with the checkpoint out of the page cache, a warm one with it in") {
-  const json record = run_matrix_of({"--repeat", "1", "--dtype", "native", "--strategy", "mmap", "--cache", "cold,warm"});
+  const json record =
+      run_matrix_of({"--repeat", "1", "--dtype", "native", "--strategy", "mmap", "--cache", "cold,warm"});
   for (const json& cell : record["cells"]) {
     const json& trial = cell["trials"][0];
     if (trial["cached_before_bytes"].is_null()) {
@@ -115,8 +120,8 @@ TEST_CASE("a cold trial starts with the checkpoint out of the page cache, a warm
 TEST_CASE("the same seed gives the same order of trials, another seed another") {
   const auto order = [](const std::string& seed) {
     const Scratch scratch;
-    const Outcome outcome = run({weighbridge(), "run", small_gpt2(), "--strategy", "mmap,eager", "--dtype", "native", "--repeat", "4",
-                                 "--seed", seed, "--out", scratch / "out", "--json"});
+    const Outcome outcome = run({weighbridge(), "run", small_gpt2(), "--strategy", "mmap,eager", "--dtype", "native",
+                                 "--repeat", "4", "--seed", seed, "--out", scratch / "out", "--json"});
     std::string text;
     const json record = json::parse(outcome.out);
     for (const json& cell : record["cells"]) {

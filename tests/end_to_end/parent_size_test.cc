@@ -43,7 +43,8 @@ void check_small(const std::vector<std::string>& words, int expected_status) {
   CHECK(outcome.status == expected_status);
   CHECK(outcome.peak_bytes > 0);
   CHECK(outcome.peak_bytes < kMostBytes);
-  fmt::print("{} {}: the parent's peak {} KiB\n", words[1], words[2].substr(words[2].rfind('/') + 1), outcome.peak_bytes / 1024);
+  fmt::print("{} {}: the parent's peak {} KiB\n", words[1], words[2].substr(words[2].rfind('/') + 1),
+             outcome.peak_bytes / 1024);
 }
 
 TEST_CASE("the parent stays below 32 MiB with a 99 MB header, however it is filled") {
@@ -62,8 +63,8 @@ TEST_CASE("the parent stays below 32 MiB with a 99 MB header, however it is fill
     HeaderFile file(many);
     uint64_t tensors = 0;
     for (; file.header_bytes() < 98'900'000; ++tensors) {
-      file << fmt::format(R"({}"t{}":{{"dtype":"U8","shape":[1],"data_offsets":[{},{}]}})", tensors == 0 ? "{" : ",", tensors,
-                          tensors, tensors + 1);
+      file << fmt::format(R"({}"t{}":{{"dtype":"U8","shape":[1],"data_offsets":[{},{}]}})", tensors == 0 ? "{" : ",",
+                          tensors, tensors, tensors + 1);
     }
     file << "}";
     file.end_header();
@@ -76,16 +77,19 @@ TEST_CASE("the parent stays below 32 MiB with a 99 MB header, however it is fill
   }
   const std::string out = scratch / "out";
   check_small({weighbridge(), "plan", name, "--strategy", "eager", "--dtype", "native"}, 0);
-  check_small({weighbridge(), "run", name, "--strategy", "eager", "--dtype", "native,f16,int8", "--repeat", "1", "--out", out}, 0);
+  check_small(
+      {weighbridge(), "run", name, "--strategy", "eager", "--dtype", "native,f16,int8", "--repeat", "1", "--out", out},
+      0);
   check_small({weighbridge(), "inspect", many, "--json"}, 0);
-  check_small({weighbridge(), "run", many, "--strategy", "mmap", "--dtype", "native", "--repeat", "1", "--out", out}, 0);
+  check_small({weighbridge(), "run", many, "--strategy", "mmap", "--dtype", "native", "--repeat", "1", "--out", out},
+              0);
   check_small({weighbridge(), "plan", nested}, 3);
 }
 
 TEST_CASE("the parent stays below 32 MiB over a matrix of 60 trials") {
   const Scratch scratch;
-  check_small({weighbridge(), "run", small_gpt2(), "--strategy", "state-dict,convert-after,eager,stream,mmap", "--dtype",
-               "native,f16,bf16,int8", "--repeat", "3", "--out", scratch / "out"},
+  check_small({weighbridge(), "run", small_gpt2(), "--strategy", "state-dict,convert-after,eager,stream,mmap",
+               "--dtype", "native,f16,bf16,int8", "--repeat", "3", "--out", scratch / "out"},
               0);
 }
 

@@ -35,7 +35,8 @@ TEST_CASE("every phase of a random plan is measured within 0.5 % + 2 MiB, with t
       request.sample_interval_ns = interval_ns;
       const reports::Record record = measure(request);
       const reports::Trial& trial = record.cells.at(0).trials.at(0);
-      INFO(fmt::format("seed {}, sampling every {} ns, verdict {}: {}", seed, interval_ns, trial.verdict, trial.reason));
+      INFO(
+          fmt::format("seed {}, sampling every {} ns, verdict {}: {}", seed, interval_ns, trial.verdict, trial.reason));
       REQUIRE(trial.phases.size() == 4);
       CHECK((trial.timeline.size() > 0) == (interval_ns > 0));
       for (const Phase phase : {Phase::load, Phase::use, Phase::release}) {
@@ -57,9 +58,10 @@ TEST_CASE("every phase of a random plan is measured within 0.5 % + 2 MiB, with t
       }
     }
   }
-  fmt::print("ground truth: largest error of the need {} KiB ({:.0f} % of what is allowed), of the resident "
-             "set {} KiB ({:.0f} %)\n",
-             largest_need_error / 1024, 100 * worst_need, largest_rss_error / 1024, 100 * worst_rss);
+  fmt::print(
+      "ground truth: largest error of the need {} KiB ({:.0f} % of what is allowed), of the resident "
+      "set {} KiB ({:.0f} %)\n",
+      largest_need_error / 1024, 100 * worst_need, largest_rss_error / 1024, 100 * worst_rss);
 }
 
 TEST_CASE("seven ways to hold one file come out as seven different rows") {
@@ -78,7 +80,7 @@ TEST_CASE("seven ways to hold one file come out as seven different rows") {
     const char* way;
     double need, file;  // of the file's size
   };
-  constexpr Row rows[] = {{"eager", 1, 0},     {"double", 2, 0},        {"mmap", 0, 1}, {"mmap-tenth", 0, 0.1},
+  constexpr Row rows[] = {{"eager", 1, 0},     {"double", 2, 0},          {"mmap", 0, 1}, {"mmap-tenth", 0, 0.1},
                           {"mmap-copy", 1, 1}, {"reserve-tenth", 0.1, 0}, {"memfd", 1, 0}};
   std::vector<std::string> strategies;
   for (const Row& row : rows) strategies.push_back(std::string("seven:way=") + row.way);

@@ -28,7 +28,8 @@ inline reports::Record measure(const MatrixRequest& request) {
 
 // |measured - truth| as a share of what is allowed: relative * truth + absolute. Below 1 is within.
 inline double share_of_allowed(uint64_t measured, uint64_t truth, double relative, uint64_t absolute) {
-  const double difference = measured > truth ? static_cast<double>(measured - truth) : static_cast<double>(truth - measured);
+  const double difference =
+      measured > truth ? static_cast<double>(measured - truth) : static_cast<double>(truth - measured);
   return difference / (relative * static_cast<double>(truth) + static_cast<double>(absolute));
 }
 

@@ -25,7 +25,8 @@ __attribute__((no_sanitize("address"))) void touch(void* memory, size_t bytes) {
 
 TEST_CASE("status is parsed by its lines, whatever stands between them") {
   const Status status = parse_status(
-      "Name:\tVmSwap: 9 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1024 kB\nRssAnon:\t 512 kB\nRssFile:\t 256 kB\nRssShmem:\t 128 "
+      "Name:\tVmSwap: 9 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1024 kB\nRssAnon:\t 512 kB\nRssFile:\t 256 kB\nRssShmem:\t "
+      "128 "
       "kB\nVmPTE:\t 64 kB\nVmSwap:\t 32 kB\nHugetlbPages:\t 2048 kB\nCoreDumping:\t0\n");
   CHECK(status.complete);
   CHECK(status.high_water == 2 * kMiB);
@@ -85,7 +86,8 @@ TEST_CASE("what a probe cannot read is null with a reason") {
     made->begin(nobody);
     made->end(nobody, phase, unavailable);
   }
-  for (const char* figure : {"peak_rss_bytes", "page_table_bytes", "minor_faults", "major_faults", "pss_bytes", "lazy_free_bytes"}) {
+  for (const char* figure :
+       {"peak_rss_bytes", "page_table_bytes", "minor_faults", "major_faults", "pss_bytes", "lazy_free_bytes"}) {
     INFO(figure);
     REQUIRE(unavailable.count(figure) == 1);
     CHECK_FALSE(unavailable.at(figure).empty());

@@ -51,7 +51,8 @@ TEST_CASE("a long timeline stays evenly dense: no stretch of it is emptied by la
   }
   const reports::Timeline timeline = store.take();
   uint64_t largest_gap = timeline.t_ns.front();
-  for (size_t i = 1; i < timeline.size(); ++i) largest_gap = std::max(largest_gap, timeline.t_ns[i] - timeline.t_ns[i - 1]);
+  for (size_t i = 1; i < timeline.size(); ++i)
+    largest_gap = std::max(largest_gap, timeline.t_ns[i] - timeline.t_ns[i - 1]);
   CHECK(largest_gap < kSamples / 16);
 }
 

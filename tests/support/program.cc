@@ -62,7 +62,9 @@ Program::~Program() {
   }
 }
 
-void Program::signal(int number) const { kill(pid_, number); }
+void Program::signal(int number) const {
+  kill(pid_, number);
+}
 
 std::optional<pid_t> Program::child(double seconds) const {
   const std::string path = "/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children";
@@ -104,8 +106,12 @@ void write_file(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-std::string weighbridge() { return std::string(WEIGHBRIDGE_BIN_DIR) + "/weighbridge"; }
-std::string test_worker() { return std::string(WEIGHBRIDGE_BIN_DIR) + "/weighbridge-test-worker"; }
+std::string weighbridge() {
+  return std::string(WEIGHBRIDGE_BIN_DIR) + "/weighbridge";
+}
+std::string test_worker() {
+  return std::string(WEIGHBRIDGE_BIN_DIR) + "/weighbridge-test-worker";
+}
 
 const std::string& small_gpt2() {
   static const Scratch scratch;

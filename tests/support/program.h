@@ -26,8 +26,8 @@ class Scratch {
 struct Outcome {
   int status = -1;  // exit status, or 128 + signal
   std::string out, err;
-  // VmHWM as it stood at most a millisecond before the program's end. Not ru_maxrss, which also counts whoever started the
-  // program and every child that it reaped.
+  // VmHWM as it stood at most a millisecond before the program's end. Not ru_maxrss, which also counts whoever started
+  // the program and every child that it reaped.
   uint64_t peak_bytes = 0;
 };
 

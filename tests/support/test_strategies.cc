@@ -18,7 +18,9 @@
 namespace weighbridge::test {
 namespace {
 
-const std::string& option(const Request& request, std::string_view name) { return request.options.find(name)->second; }
+const std::string& option(const Request& request, std::string_view name) {
+  return request.options.find(name)->second;
+}
 
 // Writes one byte a page, in a way that no compiler removes.
 void touch(void* address, uint64_t pages) {
@@ -39,7 +41,8 @@ std::byte* map_memfd(uint64_t bytes) {
 
 class Carrier {
  public:
-  explicit Carrier(const TruthPlan& plan, std::string file) : plan_(plan), file_(std::move(file)), addresses_(plan.ids) {}
+  explicit Carrier(const TruthPlan& plan, std::string file)
+      : plan_(plan), file_(std::move(file)), addresses_(plan.ids) {}
 
   void carry_out(Phase phase, Memory& memory) {
     for (const Round& round : plan_.phases[static_cast<size_t>(phase)].rounds) {
@@ -143,13 +146,20 @@ class Seven : public Strategy {
     steps.opaque([&](Memory& memory) {
       const int descriptor = open(file.path.c_str(), O_RDONLY | O_CLOEXEC);
       const auto fill = [&](std::byte* to) {
-        for (uint64_t at = 0; at < bytes;) at += static_cast<uint64_t>(pread(descriptor, to + at, std::min<uint64_t>(bytes - at, 1u << 20), static_cast<off_t>(at)));
+        for (uint64_t at = 0; at < bytes;)
+          at += static_cast<uint64_t>(
+              pread(descriptor, to + at, std::min<uint64_t>(bytes - at, 1u << 20), static_cast<off_t>(at)));
       };
-      if (way == "eager" || way == "double") fill(first = static_cast<std::byte*>(memory.allocate(Purpose::weights, bytes)));
-      if (way == "double") std::memcpy(second = static_cast<std::byte*>(memory.allocate(Purpose::staging, bytes)), first, bytes);
-      if (way.starts_with("mmap")) look(mapping = memory.map(descriptor, bytes), way == "mmap-tenth" ? pages / 10 : pages);
-      if (way == "mmap-copy") std::memcpy(first = static_cast<std::byte*>(memory.allocate(Purpose::weights, bytes)), mapping, bytes);
-      if (way == "reserve-tenth") touch(first = static_cast<std::byte*>(memory.allocate(Purpose::weights, bytes)), pages / 10);
+      if (way == "eager" || way == "double")
+        fill(first = static_cast<std::byte*>(memory.allocate(Purpose::weights, bytes)));
+      if (way == "double")
+        std::memcpy(second = static_cast<std::byte*>(memory.allocate(Purpose::staging, bytes)), first, bytes);
+      if (way.starts_with("mmap"))
+        look(mapping = memory.map(descriptor, bytes), way == "mmap-tenth" ? pages / 10 : pages);
+      if (way == "mmap-copy")
+        std::memcpy(first = static_cast<std::byte*>(memory.allocate(Purpose::weights, bytes)), mapping, bytes);
+      if (way == "reserve-tenth")
+        touch(first = static_cast<std::byte*>(memory.allocate(Purpose::weights, bytes)), pages / 10);
       if (way == "memfd") fill(second = map_memfd(bytes));
       close(descriptor);
     });
@@ -180,7 +190,8 @@ class Flip : public Strategy {
       weights.push_back(load_tensor(request, steps, tensor));
       if (tensor != wrong) continue;
       // The file's ninth byte is a brace and no weight of the test's checkpoint has it there.
-      steps.read({request.checkpoint.tensors[tensor].extent.file, 8, 1}, {weights.back(), request.layouts[tensor].loaded_bytes / 2});
+      steps.read({request.checkpoint.tensors[tensor].extent.file, 8, 1},
+                 {weights.back(), request.layouts[tensor].loaded_bytes / 2});
     }
     use_and_release(request, steps, weights);
   }
@@ -236,9 +247,9 @@ void add_test_strategies() {
   static const Flip flip;
   static const Crash crash;
   static const Hang hang;
-  for (const Strategy* strategy : {static_cast<const Strategy*>(&truth), static_cast<const Strategy*>(&seven),
-                                   static_cast<const Strategy*>(&flip), static_cast<const Strategy*>(&crash),
-                                   static_cast<const Strategy*>(&hang)}) {
+  for (const Strategy* strategy :
+       {static_cast<const Strategy*>(&truth), static_cast<const Strategy*>(&seven), static_cast<const Strategy*>(&flip),
+        static_cast<const Strategy*>(&crash), static_cast<const Strategy*>(&hang)}) {
     add_strategy(strategy);
   }
 }

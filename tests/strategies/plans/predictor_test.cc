@@ -51,11 +51,11 @@ TEST_CASE("the need is the largest sum passed, rounded to pages, split at the in
 TEST_CASE("touched pages of a mapping count once, whatever the order, and leave with drop and unmap") {
   const auto prediction = predict_steps([](Steps& steps) {
     const Place mapping = steps.map(0);
-    steps.use(0, {mapping, 100});             // pages 0 to 2
+    steps.use(0, {mapping, 100});  // pages 0 to 2
     steps.use(0, {mapping, 100});
-    steps.use(0, {mapping, 40'960});          // pages 10 to 12
+    steps.use(0, {mapping, 40'960});  // pages 10 to 12
     steps.drop(mapping, {0, 40'960, 10'000});
-    steps.use(0, {mapping, 81'920});          // pages 20 to 22
+    steps.use(0, {mapping, 81'920});  // pages 20 to 22
     steps.unmap(mapping);
     const Place again = steps.map(0);
     steps.use(0, {again, 0});

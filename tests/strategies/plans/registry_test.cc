@@ -31,7 +31,8 @@ TEST_CASE("a choice has every option, given or not") {
   CHECK(parse_choice("stream").options.at("chunk") == "8MiB");
   CHECK(parse_choice("stream:chunk=1MiB").options.at("chunk") == "1MiB");
   CHECK(parse_choice("lazy:budget=none").options.at("budget") == "none");
-  for (const char* text : {"strem", "stream:", "stream:chunk", "stream:chunk=", "stream:size=1", "eager:x=1", "lazy:budget=-1", ""}) {
+  for (const char* text :
+       {"strem", "stream:", "stream:chunk", "stream:chunk=", "stream:size=1", "eager:x=1", "lazy:budget=-1", ""}) {
     INFO(text);
     if (std::string_view(text) == "stream:") continue;  // no options given: as good as none
     CHECK_THROWS_AS(parse_choice(text), Error);

@@ -21,17 +21,21 @@ class Collector : public Observer {
   std::vector<Phase> phases;
 };
 
-constexpr const char* kChoices[] = {"state-dict", "convert-after", "eager", "stream", "stream:chunk=1000", "stream:chunk=1",
-                                    "mmap", "lazy", "lazy:budget=64KiB", "lazy:budget=1"};
+constexpr const char* kChoices[] = {"state-dict",        "convert-after",  "eager", "stream",
+                                    "stream:chunk=1000", "stream:chunk=1", "mmap",  "lazy",
+                                    "lazy:budget=64KiB", "lazy:budget=1"};
 
-TEST_CASE("every strategy delivers the reference's bytes in every pass, and its prediction is what it allocates, to the byte") {
+TEST_CASE(
+    "every strategy delivers the reference's bytes in every pass, and its prediction is what it allocates, to the "
+    "byte") {
   for (uint64_t seed = 1; seed <= 25; ++seed) {
     const Scratch scratch;
     const Checkpoint checkpoint = make_checkpoint(scratch, seed);
     for (const TargetInfo& target : targets()) {
       std::map<uint32_t, uint64_t> expected;
-      make_reference(checkpoint, std::span(&target.target, 1), [&](size_t, uint32_t tensor, uint64_t hash) { expected[tensor] = hash; },
-                     [](uint64_t) {});
+      make_reference(
+          checkpoint, std::span(&target.target, 1),
+          [&](size_t, uint32_t tensor, uint64_t hash) { expected[tensor] = hash; }, [](uint64_t) {});
       for (const char* text : kChoices) {
         if (std::string(text) == "stream:chunk=1" && seed > 3) continue;  // a system call an element: a few will do
         INFO("seed " << seed << ", " << text << ", " << target.name);
