@@ -219,6 +219,8 @@ void check_version(const Json& root, const std::string& name) {
   if (version != kMajor && !version.starts_with(std::string(kMajor) + ".")) complain(describe(*schema));
 }
 
+constexpr size_t kMostBytes = size_t{1} << 30;  // 2,000 trials of 2,000 samples take a quarter of it
+
 std::string read_file(const std::string& path) {
   const auto complain = [&](const char* call) {
     throw BadRecord(fmt::format("{}: {}: {}, expected a record", printable(path), call, std::strerror(errno)));
@@ -227,7 +229,12 @@ std::string read_file(const std::string& path) {
   if (!file) complain("open");
   std::string text;
   char buffer[64 << 10];
-  while (const size_t got = std::fread(buffer, 1, sizeof buffer, file.get())) text.append(buffer, got);
+  while (const size_t got = std::fread(buffer, 1, sizeof buffer, file.get())) {
+    text.append(buffer, got);
+    if (text.size() > kMostBytes) {
+      throw BadRecord(fmt::format("{}: found more than {} bytes, expected a record", printable(path), kMostBytes));
+    }
+  }
   if (std::ferror(file.get())) complain("read");
   return text;
 }

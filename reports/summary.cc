@@ -217,15 +217,11 @@ std::string try_line(const Record& record) {
                        shell_quoted(dtype));
   }
   if (summary.lightest == nullptr) return "";
-  // Nothing fits: the dtypes of fewer bytes that were not looked at.
-  std::vector<std::string> smaller;
-  for (const char* dtype : {"int8", "q4_0"}) {
-    const bool known =
-        std::any_of(record.cells.begin(), record.cells.end(), [&](const Cell& cell) { return cell.dtype == dtype; });
-    if (!known) smaller.emplace_back(dtype);
-  }
-  if (smaller.empty()) return "";
-  return fmt::format("weighbridge plan {} --dtype {}{}", shell_quoted_path(path), fmt::join(smaller, ","),
+  // Nothing fits: the dtype of the fewest bytes, if it was not looked at.
+  const bool known =
+      std::any_of(record.cells.begin(), record.cells.end(), [](const Cell& cell) { return cell.dtype == "int8"; });
+  if (known) return "";
+  return fmt::format("weighbridge plan {} --dtype int8{}", shell_quoted_path(path),
                      summary.lightest->limit_bytes ? " --limit " + exact_bytes(*summary.lightest->limit_bytes) : "");
 }
 

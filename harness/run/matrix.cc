@@ -31,16 +31,6 @@ std::string utc_now() {
   return text;
 }
 
-std::string strategy_text(const reports::Cell& cell) {
-  std::string text = cell.strategy;
-  char separator = ':';
-  for (const auto& [name, value] : cell.options) {
-    text += separator + name + "=" + value;
-    separator = ',';
-  }
-  return text;
-}
-
 reports::Machine machine_of(const Description& description) {
   reports::Machine machine = describe_machine();
   machine.allocator = description.allocator;
@@ -198,7 +188,7 @@ class MatrixRun {
     Job job;
     job.mode = "trial";
     job.model = request_.model;
-    job.cells = {{strategy_text(cell), cell.dtype}};
+    job.cells = {{reports::strategy_name(cell), cell.dtype}};
     job.targets = dtypes_;
     job.passes = request_.passes;
     TrialSettings settings;
@@ -221,7 +211,8 @@ class MatrixRun {
       // Not even a worker could be started, or this process itself ran short: what was measured before is kept.
       trial.verdict = reports::verdict::failed;
       trial.reason = error.what();
-      for (const char* figure : {"checksum", "cached_before_bytes", "cached_after_bytes"}) {
+      for (const char* figure :
+           {"checksum", "floor_bytes", "floor_file_bytes", "cached_before_bytes", "cached_after_bytes"}) {
         trial.unavailable[figure] = "the trial could not be run";
       }
     }

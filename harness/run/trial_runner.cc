@@ -91,7 +91,13 @@ class TrialRun {
     const SharedPage& page = worker_.page();
     if (page.exec_errno != 0)
       throw system_error("execve", settings_.worker.program, page.exec_errno, ErrorKind::environment);
-    if (ready_ && trial_.phases.size() < kPhases) unfinished_phase();
+    if (!ready_) {
+      for (const char* figure : {"floor_bytes", "floor_file_bytes"}) {
+        trial_.unavailable.emplace(figure, "the worker ended before it was ready");
+      }
+    } else if (trial_.phases.size() < kPhases) {
+      unfinished_phase();
+    }
     trial_.reached = reached();
     trial_.timeline = timeline_.take();
     trial_.exit_status = ending_.exit_status;

@@ -103,14 +103,16 @@ void write_phases(Out& out, const Trial& trial, uint64_t end_ns) {
 }
 
 void write_axes(Out& out, const Axis& axis, uint64_t end_ns) {
-  for (Bytes tick = 0; tick <= axis.top; tick += axis.step) {
+  for (Bytes number = 0; number <= axis.top / axis.step; ++number) {
+    const Bytes tick = number * axis.step;
     const double y = axis.y(tick);
     out.print(
         R"(<line class="grid" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/><text class="tick" x="-8" y="{1:.1f}">{2}</text>)",
         y, y + 4, tick_label(tick));
   }
   const uint64_t step = time_step(end_ns);
-  for (uint64_t t = 0; t <= end_ns; t += step) {
+  for (uint64_t tick = 0; tick <= end_ns / step; ++tick) {  // not t += step, which may wrap
+    const uint64_t t = tick * step;
     const double x = percent(t, end_ns);
     out.print(R"(<text class="time{}" x="{:.2f}%" y="{}">{}</text>)",
               t == 0   ? " first"
