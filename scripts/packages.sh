@@ -58,7 +58,7 @@ ensure_packages() {
   log=$(mktemp)
   "${root[@]}" apt-get update -qq >"$log" 2>&1 || cat "$log" >&2
   for package in "${optional[@]}"; do
-    if apt-cache show "$package" 2>/dev/null | grep -qx "Package: $package"; then
+    if [ -n "$(apt-cache show --no-all-versions "$package" 2>/dev/null)" ]; then
       missing+=("$package")
     else
       say "This distribution has no package $package: what needs it is skipped"
