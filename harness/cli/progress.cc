@@ -71,13 +71,13 @@ void Progress::described(const reports::Record& record) {
   }
   line(fmt::format("{}   swap {}   cache {}   seed {}", limit, reports::human(record.machine.swap_free_bytes),
                    record.settings.cache, record.settings.seed));
-  line(fmt::format("{} ways x {} trial{}{}", record.cells.size(), record.settings.repeat,
-                   record.settings.repeat == 1 ? "" : "s",
+  line(fmt::format("{} x {}{}", reports::counted(record.cells.size(), "way", "ways"),
+                   reports::counted(static_cast<uint64_t>(record.settings.repeat), "trial", "trials"),
                    redraws_ ? "                 Ctrl-C keeps what is done" : ""));
 }
 
 void Progress::reference(uint64_t done, uint64_t total) {
-  work("reading the checkpoint once for reference", done, total);
+  work("reading once for reference", done, total);
 }
 
 void Progress::work(const char* what, uint64_t done, uint64_t total) {

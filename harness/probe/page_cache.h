@@ -9,8 +9,8 @@
 
 namespace weighbridge {
 
-// Bytes of the files that are resident in the page cache: cachestat(2), mincore(2) where the kernel has none (before
-// 6.5). Null with the reason where neither answers.
+// Bytes of the files that are resident in the page cache: cachestat(2), or mincore(2) where the kernel has none (before
+// 6.5) or the file system is a stacked one. Null with the reason where neither answers.
 reports::Figure cached_bytes(const std::vector<std::string>& paths, std::string& reason);
 
 // Reads every file once through a small buffer, until `stop` says so. What does not fit is pushed out again: ask

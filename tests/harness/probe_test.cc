@@ -1,6 +1,10 @@
 #include "harness/probe/probe.h"
 
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <vector>
@@ -117,6 +121,37 @@ TEST_CASE("a file is in the page cache after warm, and out of it after evict") {
   CHECK(left.value_or(*cached) < kMiB);
   CHECK_FALSE(cached_bytes({scratch / "missing"}, reason));
   CHECK_THAT(reason, ContainsSubstring("missing"));
+}
+
+// In a mount namespace of its own: 0 when the cache was seen on an overlay, 1 when not, 77 where none can be mounted.
+int look_at_an_overlay(const std::string& scratch) {
+  for (const char* folder : {"/lower", "/upper", "/work", "/merged"}) mkdir((scratch + folder).c_str(), 0755);
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
+  const std::string options =
+      "lowerdir=" + scratch + "/lower,upperdir=" + scratch + "/upper,workdir=" + scratch + "/work";
+  if (mount("overlay", (scratch + "/merged").c_str(), "overlay", 0, options.c_str()) != 0) return 77;
+  const std::string path = scratch + "/merged/file";
+  test::write_file(path, std::string(4 * kMiB, 'x'));
+  std::string reason;
+  warm({path});
+  const auto cached = cached_bytes({path}, reason);
+  evict({path});
+  const auto left = cached_bytes({path}, reason);
+  return cached >= 4 * kMiB && left && *left < kMiB ? 0 : 1;
+}
+
+TEST_CASE("on an overlay, as in every container, the page cache is seen too") {
+  const test::Scratch scratch;
+  const pid_t child = fork();
+  if (child == 0) _exit(look_at_an_overlay(scratch.path()));
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) {
+    WARN("no overlay can be mounted here: not root, or not allowed");
+    return;
+  }
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("some bound on memory is always found, smallest first, and none is larger than the machine's by chance") {
