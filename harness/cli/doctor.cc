@@ -12,6 +12,7 @@
 #include "harness/cli/console.h"
 #include "harness/cli/matrix_options.h"
 #include "harness/cli/verb.h"
+#include "harness/probe/descriptor.h"
 #include "harness/run/interrupt.h"
 #include "harness/run/matrix.h"
 #include "reports/units.h"
@@ -26,14 +27,13 @@ class TinyCheckpoint {
   TinyCheckpoint() {
     const char* folder = std::getenv("TMPDIR");
     path_ = std::string(folder != nullptr && *folder != '\0' ? folder : "/tmp") + "/weighbridge-doctor-XXXXXX";
-    const int descriptor = mkstemp(path_.data());
-    if (descriptor < 0) throw system_error("mkstemp", path_, errno, ErrorKind::environment);
+    const Descriptor file(mkstemp(path_.data()));
+    if (!file) throw system_error("mkstemp", path_, errno, ErrorKind::environment);
     const std::string header = R"({"weight":{"dtype":"F32","shape":[512,512],"data_offsets":[0,1048576]}})";
     const uint64_t length = header.size();
     std::string bytes(reinterpret_cast<const char*>(&length), sizeof(length));
     bytes += header + std::string(1048576, '\x3c');
-    const bool written = write(descriptor, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
-    close(descriptor);
+    const bool written = write(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
     if (!written) {
       unlink(path_.c_str());
       throw Error(ErrorKind::environment, "a temporary file of 1 MiB could not be written: " + path_);

@@ -15,6 +15,7 @@
 #include "harness/cli/matrix_options.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/verb.h"
+#include "harness/probe/descriptor.h"
 #include "harness/run/interrupt.h"
 #include "reports/html/html.h"
 #include "reports/json.h"
@@ -31,9 +32,9 @@ void prepare_folder(const std::string& folder) {
   std::filesystem::create_directories(folder, error);
   if (error) throw Error(ErrorKind::environment, "cannot make the folder " + folder + ": " + error.message());
   const std::string probe = folder + "/.weighbridge-write-test";
-  const int descriptor = open(probe.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
-  if (descriptor < 0) throw system_error("open", probe, errno, ErrorKind::environment);
-  close(descriptor);
+  if (!Descriptor(open(probe.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644))) {
+    throw system_error("open", probe, errno, ErrorKind::environment);
+  }
   unlink(probe.c_str());
   for (const char* name : {"/record.json", "/report.html"}) {
     if (std::filesystem::is_directory(folder + name, error)) {

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <sstream>
 
+#include "harness/probe/descriptor.h"
 #include "harness/probe/procfs.h"
 #include "strategies/error.h"
 
@@ -32,32 +33,26 @@ struct Cachestat {
 class Opened {
  public:
   // Anything but a regular file counts as not there: a FIFO that took a file's place would block for ever.
-  explicit Opened(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor_ < 0) {
+  explicit Opened(const std::string& path) : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (!file_) {
       reason_ = system_error("open", path, errno).what();
-      return;
-    }
-    if (fstat(descriptor_, &info_) != 0 || !S_ISREG(info_.st_mode)) {
-      close(descriptor_);
-      descriptor_ = -1;
+    } else if (fstat(file_.get(), &info_) != 0 || !S_ISREG(info_.st_mode)) {
+      file_ = Descriptor();
       reason_ = path + " is not a regular file any more";
     }
   }
-  Opened(const Opened&) = delete;
-  ~Opened() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  int descriptor() const { return descriptor_; }
+  explicit operator bool() const { return static_cast<bool>(file_); }
+  int descriptor() const { return file_.get(); }
   uint64_t bytes() const { return static_cast<uint64_t>(info_.st_size); }
   const std::string& reason() const { return reason_; }
   // The kernel tells of a file's pages only to who owns it or may write to it; to others mincore calls all of them
   // resident.
   bool may_ask() const {
-    return info_.st_uid == geteuid() || access(("/proc/self/fd/" + std::to_string(descriptor_)).c_str(), W_OK) == 0;
+    return info_.st_uid == geteuid() || access(("/proc/self/fd/" + std::to_string(file_.get())).c_str(), W_OK) == 0;
   }
 
  private:
-  int descriptor_;
+  Descriptor file_;
   struct stat info_ {};
   std::string reason_;
 };
@@ -87,7 +82,7 @@ reports::Figure cached_bytes(const std::vector<std::string>& paths, std::string&
   uint64_t total = 0;
   for (const std::string& path : paths) {
     const Opened file(path);
-    if (file.descriptor() < 0) {
+    if (!file) {
       reason = file.reason();
       return std::nullopt;
     }
@@ -113,19 +108,28 @@ void warm(const std::vector<std::string>& paths, bool (*stop)()) {
   std::vector<char> block(256u << 10);
   for (const std::string& path : paths) {
     const Opened file(path);
-    while (file.descriptor() >= 0 && read(file.descriptor(), block.data(), block.size()) > 0) {
+    while (file && read(file.descriptor(), block.data(), block.size()) > 0) {
       if (stop != nullptr && stop()) return;
     }
   }
 }
 
 void evict(const std::vector<std::string>& paths) {
-  for (const std::string& path : paths) {
-    const Opened file(path);
-    if (file.descriptor() < 0) continue;
-    fdatasync(file.descriptor());
-    posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
-  }
+  const auto forget = [&] {
+    for (const std::string& path : paths) {
+      const Opened file(path);
+      if (!file) continue;
+      fdatasync(file.descriptor());
+      posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
+    }
+  };
+  forget();
+  // A volatile overlay (image builds, throw-away containers) ignores fsync, and dirty pages are not forgotten: then
+  // everything is written back.
+  std::string reason;
+  if (cached_bytes(paths, reason).value_or(0) == 0) return;
+  sync();
+  forget();
 }
 
 std::string filesystem_of(const std::string& path) {

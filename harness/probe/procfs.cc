@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
+#include "harness/probe/descriptor.h"
 #include "strategies/error.h"
 
 namespace weighbridge {
@@ -15,17 +17,15 @@ constexpr size_t kMostBytes = 256u << 10;
 }  // namespace
 
 ProcText read_proc(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return {std::nullopt, system_error("open", path, errno).what()};
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return {std::nullopt, system_error("open", path, errno).what()};
   std::string text;
   char block[4096];
   ssize_t bytes = 0;
-  while (text.size() < kMostBytes && (bytes = read(descriptor, block, sizeof(block))) > 0) {
+  while (text.size() < kMostBytes && (bytes = read(file.get(), block, sizeof(block))) > 0) {
     text.append(block, static_cast<size_t>(bytes));
   }
-  const int error = errno;
-  close(descriptor);
-  if (bytes < 0) return {std::nullopt, system_error("read", path, error).what()};
+  if (bytes < 0) return {std::nullopt, system_error("read", path, errno).what()};
   return {std::move(text), {}};
 }
 
@@ -49,12 +49,10 @@ std::optional<uint64_t> number_after(std::string_view text, std::string_view key
 }
 
 std::string write_proc(const std::string& path, std::string_view text) {
-  const int descriptor = open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (descriptor < 0) return system_error("open", path, errno).what();
-  const ssize_t bytes = write(descriptor, text.data(), text.size());
-  const int error = errno;
-  close(descriptor);
-  return bytes == static_cast<ssize_t>(text.size()) ? std::string() : system_error("write", path, error).what();
+  const Descriptor file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file) return system_error("open", path, errno).what();
+  const ssize_t bytes = write(file.get(), text.data(), text.size());
+  return bytes == static_cast<ssize_t>(text.size()) ? std::string() : system_error("write", path, errno).what();
 }
 
 }  // namespace weighbridge

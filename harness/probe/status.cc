@@ -55,20 +55,12 @@ StatusFile::StatusFile(pid_t pid) {
   } else {
     std::snprintf(path.data(), path.size(), "/proc/%d/status", pid);
   }
-  descriptor_ = open(path.data(), O_RDONLY | O_CLOEXEC);
-}
-
-StatusFile::StatusFile(StatusFile&& other) noexcept : descriptor_(other.descriptor_) {
-  other.descriptor_ = -1;
-}
-
-StatusFile::~StatusFile() {
-  if (descriptor_ >= 0) close(descriptor_);
+  file_ = Descriptor(open(path.data(), O_RDONLY | O_CLOEXEC));
 }
 
 std::optional<Status> StatusFile::read() const {
   std::array<char, 4096> text;
-  const ssize_t bytes = pread(descriptor_, text.data(), text.size(), 0);
+  const ssize_t bytes = pread(file_.get(), text.data(), text.size(), 0);
   if (bytes <= 0) return std::nullopt;
   const Status status = parse_status({text.data(), static_cast<size_t>(bytes)});
   if (!status.complete) return std::nullopt;

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string_view>
 
+#include "harness/probe/descriptor.h"
+
 namespace weighbridge {
 
 // Bytes, as the kernel's kB x 1024. Absent lines (a kernel thread, no hugetlb support) stay 0 with `complete` false.
@@ -31,15 +33,11 @@ Status parse_status(std::string_view text);
 class StatusFile {
  public:
   explicit StatusFile(pid_t pid);  // 0: this process
-  StatusFile(StatusFile&& other) noexcept;
-  StatusFile& operator=(StatusFile&&) = delete;
-  StatusFile(const StatusFile&) = delete;
-  ~StatusFile();
   // nullopt once the process has ended (its memory is gone) or where the file cannot be read.
   std::optional<Status> read() const;
 
  private:
-  int descriptor_;
+  Descriptor file_;
 };
 
 }  // namespace weighbridge

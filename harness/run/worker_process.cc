@@ -86,19 +86,6 @@ class WorkerEnvironment {
 
 }  // namespace
 
-Descriptor::Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
-}
-Descriptor::~Descriptor() {
-  reset();
-}
-void Descriptor::reset() {
-  if (descriptor_ >= 0) close(descriptor_);
-  descriptor_ = -1;
-}
-
 Descriptor make_memfd(const char* name) {
   Descriptor memfd(memfd_create(name, MFD_CLOEXEC));
   if (memfd.get() < 0) throw system_error("memfd_create", name, errno);

@@ -7,25 +7,12 @@
 #include <optional>
 #include <string>
 
+#include "harness/probe/descriptor.h"
 #include "harness/worker/job.h"
 #include "harness/worker/protocol.h"
 #include "harness/worker/shared_page.h"
 
 namespace weighbridge {
-
-// An open file descriptor; closed with the object. Move-only.
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor = -1) : descriptor_(descriptor) {}
-  Descriptor(Descriptor&& other) noexcept;
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-  int get() const { return descriptor_; }
-  void reset();
-
- private:
-  int descriptor_;
-};
 
 // An empty memfd. Throws Error(environment).
 Descriptor make_memfd(const char* name);

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "harness/alloc/allocator.h"
+#include "harness/probe/descriptor.h"
 #include "strategies/plan.h"
 
 namespace weighbridge {
@@ -54,18 +55,18 @@ static_assert(sizeof(SharedPage) <= 2 * kPageBytes);
 // The mapping, and the descriptor it can be passed on by. Move-only.
 class SharedPageMapping {
  public:
-  static SharedPageMapping create();               // in the parent; throws Error
+  static SharedPageMapping create();               // in the parent, sealed in its size; throws Error
   static SharedPageMapping adopt(int descriptor);  // in the worker; populated, so that it never faults later
   SharedPageMapping(SharedPageMapping&& other) noexcept;
   SharedPageMapping& operator=(SharedPageMapping&&) = delete;
   ~SharedPageMapping();
   SharedPage* operator->() const { return page_; }
   SharedPage& operator*() const { return *page_; }
-  int descriptor() const { return descriptor_; }
+  int descriptor() const { return file_.get(); }
 
  private:
-  SharedPageMapping(int descriptor, SharedPage* page) : descriptor_(descriptor), page_(page) {}
-  int descriptor_;
+  explicit SharedPageMapping(Descriptor file);
+  Descriptor file_;
   SharedPage* page_;
 };
 
