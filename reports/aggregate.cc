@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "reports/phases.h"
 #include "reports/verdict.h"

@@ -3,7 +3,9 @@
 #include <cerrno>
 #include <cmath>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <system_error>
 
 #include "reports/atomic_file.h"

@@ -2,6 +2,7 @@
 // largest is over those that know it.
 #pragma once
 
+#include <cstdint>
 #include "reports/record.h"
 
 namespace weighbridge::reports {

@@ -1,6 +1,8 @@
 // The plain words that every rendering ends or begins with: what fits, which way is best, which is heaviest and why.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "reports/record.h"

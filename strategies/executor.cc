@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "strategies/dtype/convert.h"
 #include "strategies/error.h"

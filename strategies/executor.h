@@ -1,6 +1,8 @@
 // Carries a plan out: each step becomes an allocation, a read, a conversion, a mapping on a Memory.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 

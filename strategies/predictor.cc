@@ -1,6 +1,7 @@
 #include "strategies/predictor.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace weighbridge {
 namespace {

@@ -1,6 +1,7 @@
 // Runs a plan on a counter: what the load will need, without loading anything.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <vector>

@@ -3,6 +3,7 @@
 // strategy whose bytes have the same hashes has the same accuracy.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>

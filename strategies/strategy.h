@@ -3,6 +3,7 @@
 // Adding a strategy: one file that defines it, one line in registry.cc, one test.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>

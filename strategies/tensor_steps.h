@@ -1,6 +1,7 @@
 // Steps that several strategies share.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "strategies/plan.h"

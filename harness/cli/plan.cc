@@ -1,5 +1,6 @@
 // weighbridge plan: what each cell will need, without loading anything.
 #include <algorithm>
+#include <optional>
 
 #include "harness/cli/console.h"
 #include "harness/cli/matrix_options.h"

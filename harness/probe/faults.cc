@@ -1,4 +1,5 @@
 // Minor and major page faults of a process over a phase: fields 10 and 12 of /proc/PID/stat.
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>

@@ -1,5 +1,6 @@
 // Memory pressure over a phase: how long some, and how long all, runnable tasks of the machine stalled on memory.
 // /proc/pressure/memory, "total" in microseconds.
+#include <cstdlib>
 #include <optional>
 
 #include "harness/probe/probe.h"

@@ -1,5 +1,7 @@
 #include "harness/run/describe.h"
 
+#include <map>
+
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>

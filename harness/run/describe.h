@@ -1,6 +1,7 @@
 // What a worker says of a checkpoint: the parent itself never parses one.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <ctime>
 #include <random>
+#include <utility>
 
 #include "harness/probe/machine.h"
 #include "harness/run/describe.h"

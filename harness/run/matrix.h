@@ -1,6 +1,7 @@
 // The matrix: every strategy x dtype x cache state, trial by trial in a shuffled order, into a record.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>

@@ -1,6 +1,7 @@
 // Runs one trial: starts a worker, meets it at every phase boundary, samples it in between, and says what became of it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>

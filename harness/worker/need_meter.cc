@@ -1,5 +1,6 @@
 #include "harness/worker/need_meter.h"
 
+
 #include "harness/probe/clocks.h"
 
 namespace weighbridge {

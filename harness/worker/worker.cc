@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "harness/worker/protocol.h"
 #include "strategies/error.h"

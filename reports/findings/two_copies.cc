@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <utility>
 
 #include "reports/findings/rules.h"
 #include "reports/summary.h"

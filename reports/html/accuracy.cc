@@ -1,6 +1,7 @@
 // What a dtype costs in accuracy. All ways to the same dtype convert alike, so one row stands for all that agree.
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "reports/html/sections.h"
 #include "reports/units.h"

@@ -7,6 +7,7 @@
 // until the next. 550 columns: one a pixel or two on paper and screen alike, about 3 kB for each layer.
 #pragma once
 
+#include <cstdint>
 #include "reports/html/out.h"
 #include "reports/html/view.h"
 

@@ -1,5 +1,7 @@
 // The machine and every bound on its memory; and whatever could not be measured, with the reason.
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "reports/html/sections.h"
 #include "reports/units.h"

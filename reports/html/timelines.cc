@@ -1,5 +1,6 @@
 // Each way's memory over time, its phases, and the rows that the zoom draws from.
 #include <algorithm>
+#include <utility>
 
 #include "reports/html/chart.h"
 #include "reports/html/columns.h"

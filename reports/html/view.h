@@ -2,6 +2,7 @@
 // called when axes vary, on which scale their bars stand.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -1,4 +1,6 @@
 // What people meet at the command line.
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"

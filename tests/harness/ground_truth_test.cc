@@ -1,6 +1,8 @@
 // The instruments against plans of memory whose truth is known to the page.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <random>
 
 #include "tests/harness/measure.h"

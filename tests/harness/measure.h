@@ -1,6 +1,7 @@
 // Runs a matrix in this process, with the tests' worker.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -1,5 +1,7 @@
 #include "tests/reports/sample.h"
 
+#include <algorithm>
+
 #include "reports/aggregate.h"
 #include "reports/findings/findings.h"
 #include "reports/verdict.h"

@@ -3,6 +3,7 @@
 #include <stdio.h>  // popen
 
 #include <algorithm>
+#include <cstdio>
 #include <sstream>
 
 #include "reports/aggregate.h"

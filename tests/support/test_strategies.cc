@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <barrier>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>

@@ -1,6 +1,7 @@
 // A checkpoint drawn from a seed, in files that hold nothing but its tensors' bytes.
 #pragma once
 
+#include <cstdint>
 #include "strategies/checkpoint/checkpoint.h"
 #include "tests/support/program.h"
 

@@ -1,5 +1,7 @@
 #include "strategies/predictor.h"
 
+#include <functional>
+
 #include "tests/support/catch.h"
 
 namespace weighbridge::test {

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include "strategies/error.h"
 #include "strategies/strategy.h"
+
 #include "tests/support/catch.h"
 
 namespace weighbridge::test {

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "strategies/checkpoint/checkpoint.h"
 #include "strategies/checkpoint/reader.h"

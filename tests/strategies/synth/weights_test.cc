@@ -1,6 +1,7 @@
 // Made-up weights: the same on every machine, normal, and rounded as their dtype asks.
 #include "strategies/synth/weights.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
