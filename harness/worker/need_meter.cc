@@ -1,6 +1,5 @@
 #include "harness/worker/need_meter.h"
 
-
 #include "harness/probe/clocks.h"
 
 namespace weighbridge {
