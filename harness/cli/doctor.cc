@@ -99,12 +99,12 @@ class Doctor : public Verb {
                           : measured ? reason->second
                                      : trial.reason);
     }
-    for (const auto& [figure, reason] : trial.unavailable) {  // and whatever else is null
-      const auto listed =
-          std::find_if(std::begin(kFigures), std::end(kFigures), [&](const Row& row) { return figure == row.figure; });
-      if (listed != std::end(kFigures)) continue;
+    for (const auto& entry : trial.unavailable) {  // and whatever else is null
+      const bool listed = std::any_of(std::begin(kFigures), std::end(kFigures),
+                                      [&](const Row& row) { return entry.first == row.figure; });
+      if (listed) continue;
       whole = false;
-      text += fmt::format("{:<22}  no   {}\n", figure, reason);
+      text += fmt::format("{:<22}  no   {}\n", entry.first, entry.second);
     }
     text += fmt::format("{:<22}  {:<3}  {} samples in {}\n", "timeline", trial.timeline.size() > 0 ? "yes" : "no",
                         trial.timeline.samples_taken, "one short trial");

@@ -25,7 +25,7 @@ const Environment& with_test_worker() {
   return environment;
 }
 
-const json& cell_of(const json& record, const std::string& strategy) {
+const json& cell_of(const json& record, const char* strategy) {
   for (const json& cell : record["cells"]) {
     if (cell["strategy"] == strategy) return cell;
   }
