@@ -29,7 +29,7 @@ const json& cell_of(const json& record, const char* strategy) {
   for (const json& cell : record["cells"]) {
     if (cell["strategy"] == strategy) return cell;
   }
-  throw std::runtime_error("no cell " + strategy);
+  throw std::runtime_error(std::string("no cell ") + strategy);
 }
 
 // The record as it was written, after a real validator has held it against the schema.
