@@ -198,6 +198,7 @@ Json parse(std::string_view text, const std::string& name) {
     }
     return true;
   };
+  if (text.empty()) refuse(name, "byte 0", "found an empty file, expected a record in JSON");
   try {
     return Json::parse(text, check);
   } catch (const Json::parse_error& error) {

@@ -107,7 +107,7 @@ TEST_CASE("a figure that is not known is null, and timelines are in bytes") {
 }
 
 TEST_CASE("what is not JSON is refused with its offset") {
-  CHECK_THAT(complaint(""), ContainsSubstring("r.json: byte 0: ") && ContainsSubstring("unexpected end of input"));
+  CHECK_THAT(complaint(""), ContainsSubstring("r.json: byte 0: found an empty file"));
   CHECK_THAT(complaint("{\"schema\": }"), ContainsSubstring("r.json: byte 11: "));
   const std::string cut = as_json(sample::record()).substr(0, 1000);
   CHECK_THAT(complaint(cut), ContainsSubstring("r.json: byte 1000: "));
