@@ -20,7 +20,7 @@ class HighWater : public Probe {
   void end(pid_t pid, reports::Phase& phase, reports::Reasons& unavailable) override {
     const auto status = StatusFile(pid).read();
     if (!status) {
-      for (const char* figure : {"peak_rss_bytes", "page_table_bytes"}) {
+      for (const char* figure : {"peak_rss_bytes", "need_end_bytes", "page_table_bytes"}) {
         unavailable[figure] = "/proc/PID/status was gone: the worker had ended";
       }
       return;
