@@ -69,11 +69,34 @@ void explain(Cell& cell, const std::string& figure, bool known, const std::strin
   if (said.empty() || ours) said = reason;
 }
 
-// The kernel counts refaults for a cgroup; without a cage of its own a trial has no counter, and nobody else to say so.
-void explain_refaults(Trial& trial) {
-  const bool unknown = std::any_of(trial.phases.begin(), trial.phases.end(),
-                                   [](const Phase& phase) { return !phase.refault_file_pages; });
-  if (unknown) trial.unavailable.try_emplace("refault_file_pages", "the trial had no cgroup of its own to count in");
+// What the kernel counts for a cgroup alone: a trial that had none of its own has no counter, and nobody else to say
+// so.
+struct CgroupFigure {
+  const char* name;
+  Figure Phase::*figure;
+};
+constexpr CgroupFigure kOfACgroup[] = {
+    {"refault_file_pages", &Phase::refault_file_pages},
+    {"refault_anon_pages", &Phase::refault_anon_pages},
+    {"limit_hits", &Phase::limit_hits},
+    {"cgroup_usage_bytes", &Phase::cgroup_usage_bytes},
+    {"cgroup_anon_bytes", &Phase::cgroup_anon_bytes},
+    {"cgroup_file_bytes", &Phase::cgroup_file_bytes},
+    {"cgroup_shmem_bytes", &Phase::cgroup_shmem_bytes},
+    {"cgroup_kernel_bytes", &Phase::cgroup_kernel_bytes},
+    {"cgroup_psi_some_ns", &Phase::cgroup_psi_some_ns},
+    {"cgroup_psi_full_ns", &Phase::cgroup_psi_full_ns},
+};
+
+void explain_cgroup(Trial& trial) {
+  constexpr const char* kReason = "the trial had no cgroup of its own to count in";
+  for (const CgroupFigure& of : kOfACgroup) {
+    const bool unknown =
+        std::any_of(trial.phases.begin(), trial.phases.end(), [&](const Phase& phase) { return !(phase.*of.figure); });
+    if (unknown) trial.unavailable.try_emplace(of.name, kReason);
+  }
+  if (!trial.cgroup_peak_bytes) trial.unavailable.try_emplace("cgroup_peak_bytes", kReason);
+  if (!trial.cgroup_swap_peak_bytes) trial.unavailable.try_emplace("cgroup_swap_peak_bytes", kReason);
 }
 
 void take_verdict(Cell& cell) {
@@ -101,7 +124,7 @@ std::string path_of(const std::string& parent, const char* list, size_t index) {
 
 void aggregate(Cell& cell, Bytes error_bytes) {
   take_verdict(cell);
-  for (Trial& trial : cell.trials) explain_refaults(trial);
+  for (Trial& trial : cell.trials) explain_cgroup(trial);
 
   Trials whole, reached;
   for (const Trial& trial : cell.trials) {
@@ -186,6 +209,8 @@ std::vector<std::string> unexplained(const Record& record) {
       check(in_trial, trial.unavailable, "floor_file_bytes", trial.floor_file_bytes.has_value());
       check(in_trial, trial.unavailable, "cached_before_bytes", trial.cached_before_bytes.has_value());
       check(in_trial, trial.unavailable, "cached_after_bytes", trial.cached_after_bytes.has_value());
+      check(in_trial, trial.unavailable, "cgroup_peak_bytes", trial.cgroup_peak_bytes.has_value());
+      check(in_trial, trial.unavailable, "cgroup_swap_peak_bytes", trial.cgroup_swap_peak_bytes.has_value());
       for (size_t p = 0; p < trial.phases.size(); ++p) {
         const Phase& phase = trial.phases[p];
         const std::string in_phase = path_of(in_trial, "phases", p);
@@ -200,7 +225,7 @@ std::vector<std::string> unexplained(const Record& record) {
         of_phase("major_faults", phase.major_faults);
         of_phase("lazy_free_bytes", phase.lazy_free_bytes);
         of_phase("pss_bytes", phase.pss_bytes);
-        of_phase("refault_file_pages", phase.refault_file_pages);
+        for (const CgroupFigure& of : kOfACgroup) of_phase(of.name, phase.*of.figure);
         of_phase("system_swap_in_pages", phase.system_swap_in_pages);
         of_phase("system_swap_out_pages", phase.system_swap_out_pages);
         of_phase("psi_some_ns", phase.psi_some_ns);

@@ -3,7 +3,7 @@
 // a list of pairs that JSON shows as an object.
 //
 // A field added to version 1 later must be read with `Io::later`, which leaves the default where an old record has
-// none. None is yet.
+// none.
 #pragma once
 
 #include <concepts>
@@ -66,6 +66,15 @@ void fields(Io& io, T& phase) {
   io("lazy_free_bytes", phase.lazy_free_bytes);
   io("pss_bytes", phase.pss_bytes);
   io("refault_file_pages", phase.refault_file_pages);
+  io.later("refault_anon_pages", phase.refault_anon_pages);
+  io.later("limit_hits", phase.limit_hits);
+  io.later("cgroup_usage_bytes", phase.cgroup_usage_bytes);
+  io.later("cgroup_anon_bytes", phase.cgroup_anon_bytes);
+  io.later("cgroup_file_bytes", phase.cgroup_file_bytes);
+  io.later("cgroup_shmem_bytes", phase.cgroup_shmem_bytes);
+  io.later("cgroup_kernel_bytes", phase.cgroup_kernel_bytes);
+  io.later("cgroup_psi_some_ns", phase.cgroup_psi_some_ns);
+  io.later("cgroup_psi_full_ns", phase.cgroup_psi_full_ns);
   io("system_swap_in_pages", phase.system_swap_in_pages);
   io("system_swap_out_pages", phase.system_swap_out_pages);
   io("psi_some_ns", phase.psi_some_ns);
@@ -90,6 +99,13 @@ void fields(Io& io, T& start) {  // of a phase; a list, as a foreign command may
   io("t_ns", start.second);
 }
 
+template <typename Io, IsA<Evidence> T>
+void fields(Io& io, T& evidence) {
+  io("source", evidence.source);
+  io("said", evidence.said);
+  io.object("figures", evidence.figures);
+}
+
 template <typename Io, IsA<Trial> T>
 void fields(Io& io, T& trial) {
   io("number", trial.number);
@@ -107,6 +123,9 @@ void fields(Io& io, T& trial) {
   io("cached_after_bytes", trial.cached_after_bytes);
   io("exit_status", trial.exit_status);
   io("exit_signal", trial.exit_signal);
+  io.later("cgroup_peak_bytes", trial.cgroup_peak_bytes);
+  io.later("cgroup_swap_peak_bytes", trial.cgroup_swap_peak_bytes);
+  io.later("evidence", trial.evidence);
   io("unavailable", trial.unavailable);
 }
 
@@ -139,6 +158,8 @@ void fields(Io& io, T& cell) {
   io("options", cell.options);
   io("dtype", cell.dtype);
   io("limit_bytes", cell.limit_bytes);
+  io.later("swap_limit_bytes", cell.swap_limit_bytes);
+  io.later("cage", cell.cage);
   io("cache", cell.cache);
   io("verdict", cell.verdict);
   io("reason", cell.reason);
@@ -167,6 +188,7 @@ template <typename Io, IsA<Limit> T>
 void fields(Io& io, T& limit) {
   io("source", limit.source);
   io("bytes", limit.bytes);
+  io.later("bounds", limit.bounds);
 }
 
 template <typename Io, IsA<Machine> T>
@@ -212,6 +234,9 @@ void fields(Io& io, T& settings) {
   io("thp", settings.thp);
   io("sample_interval_ns", settings.sample_interval_ns);
   io("interrupted", settings.interrupted);
+  io.later("resumed", settings.resumed);
+  io.later("reserve_bytes", settings.reserve_bytes);
+  io.later("cage_reason", settings.cage_reason);
   io("command", settings.command);
 }
 
@@ -224,6 +249,30 @@ void fields(Io& io, T& finding) {
   io.object("evidence", finding.evidence);
   io("cells", finding.cells);
   io("saves_bytes", finding.saves_bytes);
+}
+
+template <typename Io, IsA<FitPoint> T>
+void fields(Io& io, T& point) {
+  io("limit_bytes", point.limit_bytes);
+  io("verdict", point.verdict);
+  io("slowdown", point.slowdown);
+  io("wall_ns", point.wall_ns);
+  io("major_faults", point.major_faults);
+  io("refault_file_pages", point.refault_file_pages);
+  io("stall_ns", point.stall_ns);
+  io("trials", point.trials);
+}
+
+template <typename Io, IsA<Fit> T>
+void fields(Io& io, T& fit) {
+  io("strategy", fit.strategy);
+  io("options", fit.options);
+  io("dtype", fit.dtype);
+  io("predicted_bytes", fit.predicted_bytes);
+  io("survival", fit.survival);
+  io("useful", fit.useful);
+  io("tries", fit.tries);
+  io("unavailable", fit.unavailable);
 }
 
 struct Tool {  // "tool": version and commit of the record, grouped as JSON shows them
@@ -258,6 +307,7 @@ void fields(Io& io, T& record) {
   io("settings", record.settings);
   io("cells", record.cells);
   io("findings", record.findings);
+  io.later("fits", record.fits);
 }
 
 }  // namespace weighbridge::reports

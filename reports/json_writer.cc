@@ -31,6 +31,11 @@ class Writer {
     put(member);
   }
 
+  template <typename T>
+  void later(const char* name, const T& member) {
+    (*this)(name, member);
+  }
+
   void bytes_of_kib(const char* name, const std::vector<uint32_t>& column) {
     key(name);
     flat_list(column, [&](uint32_t kib) { print("{}", uint64_t{kib} * 1024); });

@@ -5,9 +5,12 @@
 namespace weighbridge::reports {
 
 const Limit* Record::limit() const {
-  const auto smallest = std::min_element(machine.limits.begin(), machine.limits.end(),
-                                         [](const Limit& a, const Limit& b) { return a.bytes < b.bytes; });
-  return smallest == machine.limits.end() ? nullptr : &*smallest;
+  const Limit* smallest = nullptr;
+  for (const Limit& limit : machine.limits) {
+    if (limit.bounds == Limit::kBoundsLocked) continue;
+    if (smallest == nullptr || limit.bytes < smallest->bytes) smallest = &limit;
+  }
+  return smallest;
 }
 
 std::string strategy_name(const Cell& cell) {

@@ -50,8 +50,12 @@ struct Phase {
   HeapPeak heap_peak_bytes;
   std::map<std::string, AllocatorFigures> allocator;  // weights, staging, overhead; empty without jemalloc
   Figure minor_faults, major_faults;
-  Figure lazy_free_bytes, pss_bytes;                   // smaps_rollup at the end
-  Figure refault_file_pages;                           // workingset_refault_file of the cage's cgroup, over the phase
+  Figure lazy_free_bytes, pss_bytes;              // smaps_rollup at the end
+  Figure refault_file_pages, refault_anon_pages;  // of the trial's own cgroup, over the phase
+  Figure limit_hits;                              // times its cgroup was at the limit and had to reclaim
+  Figure cgroup_usage_bytes;                      // all that is charged to its cgroup, at the end; and of that:
+  Figure cgroup_anon_bytes, cgroup_file_bytes, cgroup_shmem_bytes, cgroup_kernel_bytes;
+  Figure cgroup_psi_some_ns, cgroup_psi_full_ns;       // memory stall of its cgroup alone, over the phase
   Figure system_swap_in_pages, system_swap_out_pages;  // the whole machine, over the phase
   Figure psi_some_ns, psi_full_ns;                     // memory pressure of the whole machine, over the phase
   bool operator==(const Phase&) const = default;
@@ -63,6 +67,14 @@ struct Timeline {              // rows in time order; merged so that every peak 
   uint64_t samples_taken = 0;  // before merging
   size_t size() const { return t_ns.size(); }
   bool operator==(const Timeline&) const = default;
+};
+
+// What a verdict rests on: one source and what it said. Figures of it that are numbers stand apart.
+struct Evidence {
+  std::string source;  // "memory.events of the cage", "kernel log", "wait status", ...
+  std::string said;    // its own words, or a sentence
+  std::vector<std::pair<std::string, uint64_t>> figures;  // "oom_kill_before" -> 0, "anon_rss_bytes" -> 123
+  bool operator==(const Evidence&) const = default;
 };
 
 struct Trial {
@@ -78,6 +90,8 @@ struct Trial {
   Timeline timeline;
   Figure cached_before_bytes, cached_after_bytes;  // of the checkpoint's files in the page cache
   std::optional<int> exit_status, exit_signal;
+  Figure cgroup_peak_bytes, cgroup_swap_peak_bytes;  // of the trial's own cgroup; censored at a limit
+  std::vector<Evidence> evidence;                    // of how it ended; empty where it ended by itself
   Reasons unavailable;
   bool operator==(const Trial&) const = default;
 };
@@ -101,7 +115,8 @@ struct Cell {
   std::string strategy;
   std::map<std::string, std::string> options;
   std::string dtype;
-  Figure limit_bytes;
+  Figure limit_bytes, swap_limit_bytes;  // nullopt: no limit of its own
+  std::string cage;                      // what holds the limit: "cgroup v2", "cgroup v1", "watched"; empty: nothing
   std::string cache = "warm";
   std::string verdict, reason, checksum;
   std::optional<Prediction> predicted;  // nullopt: no plan, or not predictable
@@ -119,6 +134,10 @@ struct Cell {
 struct Limit {         // one bound on this process's memory
   std::string source;  // "cgroup /kubepods/x (memory.max)", "available memory (MemAvailable)"
   Bytes bytes = 0;
+  std::string bounds = kBoundsMemory;  // what is counted against it
+  static constexpr const char* kBoundsMemory = "memory";
+  static constexpr const char* kBoundsAddressSpace = "address space";  // mappings too, whether read or not
+  static constexpr const char* kBoundsLocked = "locked memory";        // never what a load runs into
   bool operator==(const Limit&) const = default;
 };
 
@@ -150,7 +169,10 @@ struct Settings {
   std::string cache, thp;
   uint64_t sample_interval_ns = 0;  // 0: the sampler was off
   bool interrupted = false;
-  std::string command;  // to run it again
+  int resumed = 0;          // times that --resume went on with this run
+  Figure reserve_bytes;     // that the guard keeps free; nullopt: it was off
+  std::string cage_reason;  // why limits could not be held by a cgroup; empty where they were, or none was asked for
+  std::string command;      // to run it again
   bool operator==(const Settings&) const = default;
 };
 
@@ -162,6 +184,29 @@ struct Finding {
   bool operator==(const Finding&) const = default;
 };
 
+// One limit that `fit` tried, or found: medians over the trials made there.
+struct FitPoint {
+  Bytes limit_bytes = 0;
+  std::string verdict;             // of the worst trial
+  std::optional<double> slowdown;  // wall time over that of the same cold load without a limit, interleaved
+  Figure wall_ns, major_faults, refault_file_pages, stall_ns;
+  uint64_t trials = 0;
+  bool operator==(const FitPoint&) const = default;
+};
+
+// The smallest limits in which a way of loading still loads.
+struct Fit {
+  std::string strategy;
+  std::map<std::string, std::string> options;
+  std::string dtype;
+  Figure predicted_bytes;            // need, floor and page tables; without reclaimable pages
+  std::optional<FitPoint> survival;  // below it, the load is killed
+  std::optional<FitPoint> useful;    // from it on, the load takes at most `slowdown` times as long as without a limit
+  std::vector<FitPoint> tries;       // every limit that was tried, in that order
+  Reasons unavailable;               // "survival", "useful"
+  bool operator==(const Fit&) const = default;
+};
+
 struct Record {
   std::string schema = "weighbridge/1";
   std::string version, commit;  // of the tool
@@ -171,8 +216,9 @@ struct Record {
   Settings settings;
   std::vector<Cell> cells;
   std::vector<Finding> findings;
+  std::vector<Fit> fits;  // of `fit`; empty in a run
 
-  // The bound that bites: the smallest of machine.limits; nullptr when there is none.
+  // The bound that bites: the smallest of machine.limits that a load can run into; nullptr when there is none.
   const Limit* limit() const;
   bool operator==(const Record&) const = default;
 };
