@@ -116,6 +116,24 @@ void take_verdict(Cell& cell) {
   }
 }
 
+// Figures of a limit that `fit` tried, as the nearest `unavailable`, that of the way, names them.
+template <typename Say>
+void each_figure(const FitPoint& point, Say say) {
+  say("slowdown", point.slowdown.has_value());
+  say("wall_ns", point.wall_ns.has_value());
+  say("major_faults", point.major_faults.has_value());
+  say("refault_file_pages", point.refault_file_pages.has_value());
+  say("stall_ns", point.stall_ns.has_value());
+}
+
+std::vector<const FitPoint*> points_of(const Fit& fit) {
+  std::vector<const FitPoint*> points;
+  if (fit.survival) points.push_back(&*fit.survival);
+  if (fit.useful) points.push_back(&*fit.useful);
+  for (const FitPoint& point : fit.tries) points.push_back(&point);
+  return points;
+}
+
 std::string path_of(const std::string& parent, const char* list, size_t index) {
   return fmt::format("{}{}{}[{}]", parent, parent.empty() ? "" : ".", list, index);
 }
@@ -180,6 +198,24 @@ void aggregate(Cell& cell, Bytes error_bytes) {
   take(&Cell::wall_ns, "wall_ns", whole, none_whole, [](const Trial& t) -> Figure { return sum(t, &Phase::wall_ns); });
 }
 
+void explain(Fit& fit) {
+  if (!fit.predicted_bytes) fit.unavailable.try_emplace("predicted_bytes", "this way has no plan to predict from");
+  const bool survives = std::any_of(fit.tries.begin(), fit.tries.end(),
+                                    [](const FitPoint& point) { return ended_by_itself(point.verdict); });
+  const char* none = fit.tries.empty() ? "no limit was tried"
+                     : survives        ? "the search ended before it was found"
+                                       : "it was stopped in every limit that was tried";
+  if (!fit.survival) fit.unavailable.try_emplace("survival", none);
+  if (!fit.useful) fit.unavailable.try_emplace("useful", none);
+  for (const FitPoint* point : points_of(fit)) {
+    const char* reason = ended_by_itself(point->verdict) ? "it could not be counted here"
+                                                         : "no trial ended by itself in some of the limits tried";
+    each_figure(*point, [&](const char* figure, bool known) {
+      if (!known) fit.unavailable.try_emplace(figure, reason);
+    });
+  }
+}
+
 std::vector<std::string> unexplained(const Record& record) {
   std::vector<std::string> paths;
   const auto check = [&](const std::string& parent, const Reasons& reasons, const char* figure, bool known) {
@@ -232,6 +268,18 @@ std::vector<std::string> unexplained(const Record& record) {
         of_phase("psi_full_ns", phase.psi_full_ns);
       }
     }
+  }
+  for (size_t f = 0; f < record.fits.size(); ++f) {
+    const Fit& fit = record.fits[f];
+    const std::string in_fit = path_of("", "fits", f);
+    const auto of_fit = [&](const char* figure, bool known) { check(in_fit, fit.unavailable, figure, known); };
+    of_fit("predicted_bytes", fit.predicted_bytes.has_value());
+    of_fit("survival", fit.survival.has_value());
+    of_fit("useful", fit.useful.has_value());
+    const size_t before = paths.size();
+    for (const FitPoint* point : points_of(fit)) each_figure(*point, of_fit);
+    std::sort(paths.begin() + static_cast<std::ptrdiff_t>(before), paths.end());  // one for each, however many points
+    paths.erase(std::unique(paths.begin() + static_cast<std::ptrdiff_t>(before), paths.end()), paths.end());
   }
   return paths;
 }

@@ -19,6 +19,10 @@ namespace weighbridge::reports {
 // `unavailable` is kept as long as its figure is null.
 void aggregate(Cell& cell, Bytes error_bytes);
 
+// Says why a fit's figures are null where the caller did not: a limit at which the load was stopped has no time and no
+// faults, and a way without a plan has no prediction.
+void explain(Fit& fit);
+
 // JSON paths of figures that are null without a reason in the nearest `unavailable` ("cells[0].trials[1].phases[2].
 // psi_some_ns"). A record that this program writes has none.
 std::vector<std::string> unexplained(const Record& record);

@@ -111,13 +111,74 @@ TEST_CASE("a cell without trials was not run, and later trials take its reasons 
   CHECK(cell.unavailable.at("need_bytes") == "no trial got as far as its first phase");
 }
 
-TEST_CASE("a trial without a refault counter says why") {
-  Cell cell;
-  cell.trials = {sample::trial(1, {kGiB, kMiB, kGiB, 0}), sample::trial(2, {kGiB, kMiB, kGiB, 0})};
-  for (Phase& phase : cell.trials[1].phases) phase.refault_file_pages = std::nullopt;
+TEST_CASE("a trial without a cgroup of its own says so of every figure that is counted in one") {
+  constexpr Figure Phase::*kCounted[] = {
+      &Phase::refault_file_pages, &Phase::refault_anon_pages, &Phase::limit_hits,         &Phase::cgroup_usage_bytes,
+      &Phase::cgroup_anon_bytes,  &Phase::cgroup_file_bytes,  &Phase::cgroup_shmem_bytes, &Phase::cgroup_kernel_bytes,
+      &Phase::cgroup_psi_some_ns, &Phase::cgroup_psi_full_ns,
+  };
+  Record record = sample::record();
+  Cell& cell = record.cells[0];
+  Trial& trial = cell.trials[1];
+  for (Phase& phase : trial.phases) {
+    for (Figure Phase::*figure : kCounted) phase.*figure = std::nullopt;
+  }
+  trial.cgroup_peak_bytes = trial.cgroup_swap_peak_bytes = std::nullopt;
+  trial.unavailable = {{"limit_hits", "no memory.events here"}};
+  CHECK(unexplained(record).size() == 3 * 9 + 2);
   aggregate(cell, 0);
+  CHECK(unexplained(record).empty());
   CHECK(cell.trials[0].unavailable.empty());
-  CHECK(cell.trials[1].unavailable.at("refault_file_pages") == "the trial had no cgroup of its own to count in");
+  REQUIRE(trial.unavailable.size() == 12);
+  for (const auto& [figure, reason] : trial.unavailable) {
+    INFO(figure);
+    CHECK(reason == (figure == "limit_hits" ? "no memory.events here"  // the harness's own stays
+                                            : "the trial had no cgroup of its own to count in"));
+  }
+}
+
+TEST_CASE("a null of a fit gets its reason, the caller's own before it") {
+  Record record;
+  record.fits = sample::fits();
+  CHECK(unexplained(record).empty());
+  CHECK(record.fits[0].unavailable ==
+        Reasons{{"slowdown", "no trial ended by itself in some of the limits tried"},
+                {"wall_ns", "no trial ended by itself in some of the limits tried"},
+                {"major_faults", "no trial ended by itself in some of the limits tried"},
+                {"refault_file_pages", "no trial ended by itself in some of the limits tried"},
+                {"stall_ns", "no trial ended by itself in some of the limits tried"}});
+  CHECK(record.fits[1].unavailable.empty());
+  CHECK(record.fits[2].unavailable.at("survival") == "it was stopped in every limit that was tried");
+  CHECK(record.fits[2].unavailable.at("predicted_bytes") == "this way has no plan to predict from");
+
+  Fit& fit = record.fits[1];
+  fit.useful->stall_ns = std::nullopt;
+  fit.tries[0].stall_ns = fit.tries[0].slowdown = std::nullopt;
+  CHECK(unexplained(record) == std::vector<std::string>{"fits[1].slowdown", "fits[1].stall_ns"});
+  fit.unavailable = {{"stall_ns", "no PSI here"}};
+  fit.useful = std::nullopt;
+  explain(fit);
+  CHECK(fit.unavailable == Reasons{{"stall_ns", "no PSI here"},
+                                   {"slowdown", "it could not be counted here"},
+                                   {"useful", "the search ended before it was found"}});
+  fit.tries.clear();
+  fit.survival = std::nullopt;
+  fit.unavailable.clear();
+  explain(fit);
+  CHECK(fit.unavailable == Reasons{{"survival", "no limit was tried"}, {"useful", "no limit was tried"}});
+}
+
+TEST_CASE("the limit that bites is the smallest, but for what only locked memory counts against") {
+  Record record;
+  CHECK(record.limit() == nullptr);
+  record.machine.limits = {{"ulimit -l", 64 << 10, Limit::kBoundsLocked}};
+  CHECK(record.limit() == nullptr);
+  record.machine.limits = {{"physical memory", 8 * kGiB},
+                           {"ulimit -v", 2 * kGiB, Limit::kBoundsAddressSpace},
+                           {"ulimit -l", 64 << 10, Limit::kBoundsLocked}};
+  CHECK(record.limit()->source == "ulimit -v");
+  record.machine.limits[1].bytes = 9 * kGiB;
+  CHECK(record.limit()->source == "physical memory");
 }
 
 TEST_CASE("a null without a reason is found") {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "reports/aggregate.h"
@@ -82,6 +83,47 @@ TEST_CASE("every number survives: 64 bits, doubles, odd texts") {
   record.cells[0].trials[0].exit_status = -1;
   record.findings.push_back({"x", "low", "t", "r", {{"z_bytes", 1}, {"a_bytes", 2}}, {"b", "a"}, 3});
   CHECK(parse_record(as_json(record), "r.json") == record);
+}
+
+TEST_CASE("a record from before cages, evidence and fits reads as one that has none of them") {
+  Record record = sample::record();
+  record.fits.clear();
+  record.settings.resumed = 0;
+  record.settings.reserve_bytes = std::nullopt;
+  for (Limit& limit : record.machine.limits) limit.bounds = Limit::kBoundsMemory;
+  for (Cell& cell : record.cells) {
+    cell.cage.clear();
+    cell.swap_limit_bytes = std::nullopt;
+    for (Trial& trial : cell.trials) {
+      trial.evidence.clear();
+      trial.cgroup_peak_bytes = trial.cgroup_swap_peak_bytes = std::nullopt;
+      for (Phase& phase : trial.phases) {
+        phase.refault_anon_pages = phase.limit_hits = phase.cgroup_usage_bytes = phase.cgroup_anon_bytes =
+            phase.cgroup_file_bytes = phase.cgroup_shmem_bytes = phase.cgroup_kernel_bytes = std::nullopt;
+        phase.cgroup_psi_some_ns = phase.cgroup_psi_full_ns = std::nullopt;
+      }
+    }
+  }
+  auto json = nlohmann::ordered_json::parse(as_json(record));
+  json.erase("fits");
+  for (const char* field : {"resumed", "reserve_bytes", "cage_reason"}) CHECK(json["settings"].erase(field) == 1);
+  for (auto& limit : json["machine"]["limits"]) CHECK(limit.erase("bounds") == 1);
+  for (auto& cell : json["cells"]) {
+    CHECK(cell.erase("cage") + cell.erase("swap_limit_bytes") == 2);
+    for (auto& trial : cell["trials"]) {
+      for (const char* field : {"evidence", "cgroup_peak_bytes", "cgroup_swap_peak_bytes"}) {
+        CHECK(trial.erase(field) == 1);
+      }
+      for (auto& phase : trial["phases"]) {
+        for (const char* field :
+             {"refault_anon_pages", "limit_hits", "cgroup_usage_bytes", "cgroup_anon_bytes", "cgroup_file_bytes",
+              "cgroup_shmem_bytes", "cgroup_kernel_bytes", "cgroup_psi_some_ns", "cgroup_psi_full_ns"}) {
+          CHECK(phase.erase(field) == 1);
+        }
+      }
+    }
+  }
+  CHECK(parse_record(json.dump(), "old.json") == record);
 }
 
 TEST_CASE("NaN and infinity are written as null") {

@@ -22,7 +22,9 @@ Machine machine() {
   machine.error_bytes = 256 << 10;
   machine.error_source = "Linux before 6.2: 64 pages a thread";
   machine.thp = "madvise";
-  machine.limits = {{"physical memory", 64 * kGiB}, {"container (memory.max of /kubepods/pod1)", 8 * kGiB}};
+  machine.limits = {{"physical memory", 64 * kGiB},
+                    {"container (memory.max of /kubepods/pod1)", 8 * kGiB},
+                    {"ulimit -l (locked memory)", 8 * kMiB, Limit::kBoundsLocked}};
   machine.unavailable = {{"perf", "perf_event_paranoid is 3"}};
   return machine;
 }
@@ -67,7 +69,13 @@ Phase phase(const char* name, uint64_t wall_ns, const Weight& weight) {
   phase.major_faults = 12;
   phase.lazy_free_bytes = 0;
   phase.pss_bytes = weight.need;
-  phase.refault_file_pages = 0;
+  phase.refault_file_pages = phase.refault_anon_pages = phase.limit_hits = 0;
+  phase.cgroup_anon_bytes = weight.need;
+  phase.cgroup_file_bytes = weight.file;
+  phase.cgroup_shmem_bytes = 0;
+  phase.cgroup_kernel_bytes = weight.need / 512 + kMiB;
+  phase.cgroup_usage_bytes = weight.need + weight.file + *phase.cgroup_kernel_bytes;
+  phase.cgroup_psi_some_ns = phase.cgroup_psi_full_ns = 0;
   phase.system_swap_in_pages = phase.system_swap_out_pages = 0;
   phase.psi_some_ns = phase.psi_full_ns = 0;
   return phase;
@@ -106,6 +114,8 @@ Trial trial(int number, const Weight& weight) {
   trial.timeline = timeline(weight);
   trial.cached_before_bytes = trial.cached_after_bytes = checkpoint().file_bytes;
   trial.exit_status = 0;
+  trial.cgroup_peak_bytes = std::min(weight.need + weight.file + kMiB, 8 * kGiB);
+  trial.cgroup_swap_peak_bytes = 0;
   return trial;
 }
 
@@ -124,7 +134,15 @@ Trial killed(int number, Bytes need) {
                        {"pss_bytes", "killed before the phase's end"},
                        {"peak_rss_bytes", "killed before VmHWM was read"},
                        {"need_end_bytes", "killed before the phase's end"},
-                       {"cached_after_bytes", "not read after a kill"}};
+                       {"cached_after_bytes", "not read after a kill"},
+                       {"cgroup_swap_peak_bytes", "memory.swap.peak came with Linux 6.5"},
+                       {"cgroup_psi_full_ns", "killed before the phase's end"}};
+  trial.cgroup_swap_peak_bytes = load.cgroup_psi_full_ns = std::nullopt;
+  load.limit_hits = 1234;
+  trial.evidence = {
+      {"wait status", "ended by signal 9 (SIGKILL)", {{"signal", 9}}},
+      {"memory.events of the cage", "oom_kill rose", {{"oom_kill_before", 0}, {"oom_kill_after", 1}}},
+      {"kernel log", "Memory cgroup out of memory: Killed process 4711 (weighbridge-wor)", {{"anon_rss_bytes", need}}}};
   trial.cached_after_bytes = std::nullopt;
   trial.exit_status = std::nullopt;
   trial.exit_signal = 9;
@@ -136,6 +154,8 @@ Cell cell(const char* strategy, const char* dtype, Bytes predicted, const Weight
   cell.strategy = strategy;
   cell.dtype = dtype;
   cell.limit_bytes = 8 * kGiB;
+  cell.swap_limit_bytes = 0;
+  cell.cage = "cgroup v2";
   cell.predicted = Prediction{predicted, weight.file, weight.weights, weight.staging, 0};
   for (int i = 1; i <= trials; ++i) cell.trials.push_back(trial(i, weight));
   aggregate(cell, machine().error_bytes);
@@ -147,11 +167,43 @@ Cell killed_cell(const char* strategy, const char* dtype, Bytes predicted, Bytes
   cell.strategy = strategy;
   cell.dtype = dtype;
   cell.limit_bytes = 8 * kGiB;
+  cell.swap_limit_bytes = 0;
+  cell.cage = "cgroup v2";
   const Bytes staging = cell.strategy == "eager" ? 0 : predicted / 2;
   cell.predicted = Prediction{predicted, 0, predicted - staging, staging, 0};
   for (int i = 1; i <= 3; ++i) cell.trials.push_back(killed(i, reached));
   aggregate(cell, machine().error_bytes);
   return cell;
+}
+
+std::vector<Fit> fits() {
+  const Bytes stored = checkpoint().bytes;
+  Fit mapped;
+  mapped.strategy = "mmap";
+  mapped.dtype = "native";
+  mapped.predicted_bytes = kFloor + 32 * kMiB;
+  mapped.survival = FitPoint{40 * kMiB, "thrashed", 42.5, 420'000'000'000, 410'000, 9'200'000, 310'000'000'000, 1};
+  mapped.useful = FitPoint{stored + 20 * kMiB, "fits-reclaiming", 1.9, 19'000'000'000, 3'400, 52'000, 900'000'000, 3};
+  mapped.tries = {
+      FitPoint{8 * kGiB, "thrashed", 9.75, 97'000'000'000, 200'000, 4'100'000, 61'000'000'000, 2}, *mapped.useful,
+      FitPoint{16 * kMiB, "oom-killed", std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt, 1},
+      *mapped.survival};
+  Fit streamed;
+  streamed.strategy = "stream";
+  streamed.options = {{"chunk", "1MiB"}};
+  streamed.dtype = "int8";
+  streamed.predicted_bytes = stored / 2 + 20 * kMiB;
+  streamed.survival = FitPoint{stored / 2 + 25 * kMiB, "fits", 1.02, 9'400'000'000, 1'200, 80, 12'000'000, 3};
+  streamed.useful = streamed.survival;
+  streamed.tries = {*streamed.survival};
+  Fit foreign;
+  foreign.strategy = "train.py";
+  foreign.dtype = "f32";
+  foreign.tries = {
+      FitPoint{64 * kGiB, "oom-killed", std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt, 1}};
+  std::vector<Fit> fits = {mapped, streamed, foreign};
+  for (Fit& fit : fits) explain(fit);
+  return fits;
 }
 
 Record record() {
@@ -166,6 +218,8 @@ Record record() {
   record.settings.cache = "warm";
   record.settings.thp = "off";
   record.settings.sample_interval_ns = 1'000'000;
+  record.settings.resumed = 1;
+  record.settings.reserve_bytes = kGiB;
   record.settings.command = "weighbridge run models/llama-7b.safetensors --limit 8GiB --repeat 3 --seed 42";
 
   const Bytes stored = record.checkpoint.bytes;
@@ -190,6 +244,7 @@ Record record() {
   record.settings.interrupted = true;
 
   record.findings = find(record);
+  record.fits = fits();
   return record;
 }
 

@@ -25,6 +25,9 @@ Trial killed(int number, Bytes need);
 Cell cell(const char* strategy, const char* dtype, Bytes predicted, const Weight& weight, int trials = 3);
 Cell killed_cell(const char* strategy, const char* dtype, Bytes predicted, Bytes reached);
 
+// A way that lives far below its useful limit, one that lives where it is useful, and one that nothing was enough for.
+std::vector<Fit> fits();
+
 Record record();
 
 }  // namespace weighbridge::reports::sample
