@@ -29,9 +29,11 @@ Bytes touched_bytes(const Trial& trial, const Checkpoint& checkpoint) {
   return touched;
 }
 
-// pswpin counts the whole machine. A trial that had nothing in swap cannot have read any of it back, so the count is
-// taken only when the trial swapped, or when that is not known.
+// With the cage's workingset_refault_anon the kernel says it itself. pswpin counts the whole machine: a trial that had
+// nothing in swap cannot have read any of it back, so that count is taken only when the trial swapped, or when that is
+// not known.
 Bytes swapped_in_bytes(const Trial& trial, Bytes page_bytes) {
+  if (const Figure pages = sum(trial, &Phase::refault_anon_pages)) return *pages * page_bytes;
   const Figure swap_peak = largest(trial, &Phase::swap_peak_bytes);
   if (swap_peak && *swap_peak == 0) return 0;
   return sum(trial, &Phase::system_swap_in_pages).value_or(0) * page_bytes;
@@ -49,6 +51,28 @@ uint64_t unexplained_faults(const Trial& trial, const Checkpoint& checkpoint, By
       (cold + page_bytes - 1) / page_bytes + kOwnColdFaults + swapped_in_bytes(trial, page_bytes) / page_bytes;
   const uint64_t faults = sum(trial, &Phase::major_faults).value_or(0);
   return faults > explained ? faults - explained : 0;
+}
+
+// How a trial stood still for memory for a quarter of its time, and by whose doing; empty when it did not.
+std::string stalled(const Trial& trial, Bytes refaulted, const Figure& swap_peak, uint64_t faults) {
+  const uint64_t wall_ns = sum(trial, &Phase::wall_ns);
+  const auto still = [&](uint64_t stalled_ns) {
+    return fmt::format("stood still for {} of {} waiting for memory", human_duration(stalled_ns),
+                       human_duration(wall_ns));
+  };
+  // In its own cgroup nobody waits but the trial, and for no other limit.
+  if (const Figure own_ns = sum(trial, &Phase::cgroup_psi_full_ns)) {
+    return *own_ns > wall_ns / 4 ? still(*own_ns) + " (PSI full of its own cgroup)" : "";
+  }
+  // PSI is of the whole machine: that all of it stood still is this trial's doing only if it lost memory itself.
+  const uint64_t machine_ns = sum(trial, &Phase::psi_full_ns).value_or(0);
+  const Bytes swapped = swap_peak.value_or(0);
+  if (machine_ns <= wall_ns / 4 || (refaulted == 0 && swapped == 0 && faults == 0)) return "";
+  const std::string own =
+      refaulted > 0 ? fmt::format("read {} again that had been taken from it", human(refaulted))
+      : swapped > 0 ? fmt::format("had up to {} in swap", human(swapped))
+                    : fmt::format("had {} beyond a first cold pass", counted(faults, "major fault", "major faults"));
+  return fmt::format("the machine {} (PSI full), and the trial itself {}", still(machine_ns), own);
 }
 
 struct Need {  // the phase at whose peak need and page tables together were largest
@@ -107,17 +131,18 @@ Bytes refaulted_bytes(const Trial& trial, const Checkpoint& checkpoint, Bytes pa
   return unexplained_faults(trial, checkpoint, page_bytes) * page_bytes;
 }
 
-Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Figure& limit_bytes, const Machine& machine) {
+Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Cell& cell, const Machine& machine) {
   const Bytes page_bytes = machine.page_bytes == 0 ? 4096 : machine.page_bytes;
+  const Figure& limit = cell.limit_bytes;
   const Need most = heaviest(trial);
-  const std::string needed = limit_bytes ? fmt::format("needed {} of {}", human(most.need), human(*limit_bytes))
-                                         : fmt::format("needed {}", human(most.need));
+  const std::string needed =
+      limit ? fmt::format("needed {} of {}", human(most.need), human(*limit)) : "needed " + human(most.need);
 
-  // A cgroup would have killed it; only a watched cage can let this happen.
-  if (limit_bytes && most.resident + most.page_tables > *limit_bytes + machine.error_bytes) {
+  const bool watched = cell.cage == kWatchedCage;
+  if (watched && limit && most.resident + most.page_tables > *limit + machine.error_bytes) {
     return {std::string(verdict::over_limit),
             fmt::format("needed {} of {}, page tables of {} included, in phase {}; it ended before it could be stopped",
-                        human(most.need + most.page_tables), human(*limit_bytes), human(most.page_tables), most.phase)};
+                        human(most.need + most.page_tables), human(*limit), human(most.page_tables), most.phase)};
   }
 
   const Bytes refaulted = refaulted_bytes(trial, checkpoint, page_bytes);
@@ -129,19 +154,10 @@ Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Figure& 
                         "pass touches",
                         human(refaulted + swapped_in), human(refaulted), human(swapped_in), human(touched))};
   }
-  // PSI is of the whole machine: that all of it stood still is this trial's doing only if it lost memory itself.
   const Figure swap_peak = largest(trial, &Phase::swap_peak_bytes);
-  const uint64_t wall_ns = sum(trial, &Phase::wall_ns);
-  const uint64_t stalled_ns = sum(trial, &Phase::psi_full_ns).value_or(0);
-  const uint64_t faults = unexplained_faults(trial, checkpoint, page_bytes);
-  if (stalled_ns > wall_ns / 4 && (refaulted > 0 || swap_peak.value_or(0) > 0 || faults > 0)) {
-    const std::string own = refaulted > 0 ? fmt::format("read {} again that had been taken from it", human(refaulted))
-                            : swap_peak.value_or(0) > 0 ? fmt::format("had up to {} in swap", human(*swap_peak))
-                                                        : fmt::format("had {} beyond a first cold pass",
-                                                                      counted(faults, "major fault", "major faults"));
-    return {std::string(verdict::thrashed),
-            fmt::format("the machine stood still for {} of {} waiting for memory (PSI full), and the trial itself {}",
-                        human_duration(stalled_ns), human_duration(wall_ns), own)};
+  if (const std::string stall = stalled(trial, refaulted, swap_peak, unexplained_faults(trial, checkpoint, page_bytes));
+      !stall.empty()) {
+    return {std::string(verdict::thrashed), stall};
   }
 
   if (swap_peak && *swap_peak > kSwapThatCounts) {

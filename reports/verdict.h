@@ -3,10 +3,13 @@
 // A trial that was stopped gets its word from whoever saw it stop: the harness. One that ended by itself is judged
 // here, from its figures, by the first rule that holds:
 //
-//   over-limit       need and page tables passed the limit between two looks of the watched cage
-//   thrashed         refaults + swap-ins above the bytes one pass touches, or memory stalls of the machine (PSI full)
-//                    above 25 % of the wall time while the trial itself had refaults, swap, or major faults beyond a
-//                    first cold pass
+//   over-limit       need and page tables passed the limit between two looks of a watched cage; never in a cgroup,
+//   where
+//                    the kernel holds the limit, and a need that seems above it has its swap or a counter's lag in it
+//   thrashed         refaults + swap-ins above the bytes one pass touches, or stood still for memory (PSI full) for
+//   above
+//                    25 % of the wall time. Of its own cgroup that is proof; of the whole machine it counts only while
+//                    the trial itself had refaults, swap, or major faults beyond a first cold pass
 //   swapped          swap peak above 1 MiB
 //   fits-reclaiming  refaulted file bytes above 1 % of the stored bytes: it runs because page cache is given back
 //   fits
@@ -18,6 +21,8 @@
 #include "reports/record.h"
 
 namespace weighbridge::reports {
+
+inline constexpr std::string_view kWatchedCage = "watched";  // Cell::cage where the parent watches the limit
 
 namespace verdict {
 inline constexpr std::string_view failed = "failed";                // an error; its message is the reason
@@ -52,9 +57,9 @@ struct Judgement {
   std::string reason;  // one sentence, for a person
 };
 
-// Of a trial that ended by itself. `limit_bytes` is the cell's; of the machine only page_bytes and error_bytes count.
-Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Figure& limit_bytes,
-                const Machine& machine = {});
+// Of a trial that ended by itself. Of the cell only limit_bytes and cage count, of the machine page_bytes and
+// error_bytes.
+Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Cell& cell, const Machine& machine);
 
 // File bytes that had to be read again because the kernel had taken them back.
 Bytes refaulted_bytes(const Trial& trial, const Checkpoint& checkpoint, Bytes page_bytes);

@@ -263,7 +263,7 @@ class TrialRun {
     if (trial_.checksum.empty()) {
       trial_.unavailable.emplace("checksum", "not every tensor was used in every pass");
     }
-    const reports::Judgement judgement = reports::judge(trial_, checkpoint, std::nullopt, machine);
+    const reports::Judgement judgement = reports::judge(trial_, checkpoint, reports::Cell{}, machine);
     trial_.verdict = judgement.verdict;
     trial_.reason = judgement.reason;
   }

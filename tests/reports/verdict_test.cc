@@ -13,8 +13,20 @@ Trial fitting() {
   return sample::trial(1, {6 * kGiB, 4 * kMiB, 6 * kGiB, 0});
 }
 
-Judgement judged(const Trial& trial, Figure limit = 8 * kGiB) {
-  return judge(trial, sample::checkpoint(), limit, sample::machine());
+Judgement judged(const Trial& trial, Figure limit = 8 * kGiB, const char* cage = "cgroup v2") {
+  Cell cell;
+  cell.limit_bytes = limit;
+  cell.cage = cage;
+  return judge(trial, sample::checkpoint(), cell, sample::machine());
+}
+
+// Without a cgroup of its own: what is left are the machine's counters.
+Trial uncaged() {
+  Trial trial = fitting();
+  for (Phase& phase : trial.phases) {
+    phase.refault_anon_pages = phase.cgroup_psi_some_ns = phase.cgroup_psi_full_ns = std::nullopt;
+  }
+  return trial;
 }
 
 }  // namespace
@@ -47,38 +59,77 @@ TEST_CASE("fits: says what was needed of what") {
 }
 
 TEST_CASE("over-limit: page tables count, the kernel's error is granted") {
-  Trial trial = fitting();
+  const auto watched = [](const Trial& trial) { return judged(trial, 8 * kGiB, "watched"); };
+  Trial trial = uncaged();
   trial.phases[1].need_peak_bytes = 8 * kGiB - kMiB;
-  CHECK(judged(trial).verdict == "over-limit");
-  CHECK_THAT(judged(trial).reason, ContainsSubstring("page tables of 12.0 MiB included, in phase load"));
+  CHECK(watched(trial).verdict == "over-limit");
+  CHECK_THAT(watched(trial).reason, ContainsSubstring("page tables of 12.0 MiB included, in phase load"));
   CHECK(judged(trial, std::nullopt).verdict == "fits");
   trial.phases[1].page_table_bytes = kMiB + 200 * 1024;
-  CHECK(judged(trial).verdict == "fits");
+  CHECK(watched(trial).verdict == "fits");
 }
 
 TEST_CASE("over-limit: what lies in swap is not under the limit") {
-  Trial trial = fitting();
+  Trial trial = uncaged();
   trial.phases[1].need_peak_bytes = 10 * kGiB;
   trial.phases[1].at_peak.swap = 3 * kGiB;
   trial.phases[1].swap_peak_bytes = 3 * kGiB;
-  CHECK(judged(trial).verdict == "swapped");
+  CHECK(judged(trial, 8 * kGiB, "watched").verdict == "swapped");
+}
+
+TEST_CASE("a need that seems above a limit which the kernel holds is no over-limit") {
+  Trial trial = fitting();
+  trial.phases[1].need_peak_bytes = 8 * kGiB + 40 * kMiB;  // counters that lag
+  for (const char* cage : {"cgroup v2", "cgroup v1"}) {
+    CHECK(judged(trial, 8 * kGiB, cage).verdict == "fits");
+    trial.phases[1].swap_peak_bytes = 50 * kMiB;
+    CHECK(judged(trial, 8 * kGiB, cage).verdict == "swapped");
+    trial.phases[1].swap_peak_bytes = 0;
+  }
+}
+
+TEST_CASE("thrashed: of its own cgroup the trial's own counters are proof enough") {
+  const uint64_t pages = sample::checkpoint().bytes / 4096;
+  Trial trial = fitting();
+  trial.phases[1].refault_anon_pages = pages / 2;
+  trial.phases[2].refault_anon_pages = pages / 2 + 2;
+  CHECK(judged(trial).verdict == "thrashed");
+  CHECK_THAT(judged(trial).reason, ContainsSubstring("(file pages 0 B, swap 12.6 GiB)"));
+
+  trial = fitting();
+  trial.phases[2].swap_peak_bytes = kMiB;
+  trial.phases[2].system_swap_in_pages = pages + 1;  // but none of them this trial's
+  CHECK(judged(trial).verdict == "fits");
+
+  trial = fitting();
+  trial.phases[1].psi_full_ns = 9'000'000'000;  // of the machine, which has other reasons to wait
+  trial.phases[2].swap_peak_bytes = 8192;
+  CHECK(judged(trial).verdict == "fits");
+  trial.phases[1].cgroup_psi_full_ns = 2'700'000'000;
+  trial.phases[2].swap_peak_bytes = 0;
+  CHECK(judged(trial).verdict == "thrashed");
+  CHECK(judged(trial).reason == "stood still for 2.7 s of 10.4 s waiting for memory (PSI full of its own cgroup)");
+  trial.phases[0].cgroup_psi_full_ns = std::nullopt;  // a sum that lacks a phase is none: the machine's then
+  CHECK(judged(trial).verdict == "fits");
+  trial.phases[2].swap_peak_bytes = 8192;
+  CHECK_THAT(judged(trial).reason, ContainsSubstring("the machine stood still for 9.0 s"));
 }
 
 TEST_CASE("thrashed: read again more than one pass touches, or stood still for a quarter of the time") {
   const uint64_t pages = sample::checkpoint().bytes / 4096;
-  Trial trial = fitting();
+  Trial trial = uncaged();
   trial.phases[1].refault_file_pages = pages / 2;
   trial.phases[2].refault_file_pages = pages / 2 + 2;
   CHECK(judged(trial).verdict == "thrashed");
 
-  trial = fitting();
+  trial = uncaged();
   trial.phases[2].swap_peak_bytes = 2 * kMiB;
   trial.phases[2].system_swap_in_pages = pages + 1;
   CHECK(judged(trial).verdict == "thrashed");
   trial.phases[2].swap_peak_bytes = 0;  // then somebody else's pages were swapped in
   CHECK(judged(trial).verdict == "fits");
 
-  trial = fitting();
+  trial = uncaged();
   trial.phases[1].psi_full_ns = 2'700'000'000;
   CHECK(judged(trial).verdict == "fits");  // the machine stood still, but this trial lost nothing
   trial.phases[2].swap_peak_bytes = 8192;
@@ -91,7 +142,7 @@ TEST_CASE("thrashed: read again more than one pass touches, or stood still for a
   trial.phases[1].psi_full_ns = 2'500'000'000;
   CHECK(judged(trial).verdict == "fits");
 
-  trial = fitting();
+  trial = uncaged();
   trial.phases[1].psi_full_ns = 2'700'000'000;
   trial.phases[2].major_faults = 300;  // of which the program's own code explains 256, all phases together
   CHECK(judged(trial).verdict == "thrashed");
