@@ -32,8 +32,9 @@ void write_record_file(const std::string& path, const Record& record);
 Record read_record(const std::string& path);
 Record parse_record(std::string_view text, const std::string& name);
 
-// One trial on one line of its own, for a journal. Not flushed.
+// One trial, or a whole record, on one line, for a journal: without the newline. Not flushed.
 void write_trial(std::FILE* file, const Trial& trial);
+void write_record_line(std::FILE* file, const Record& record);
 Trial parse_trial(std::string_view text, const std::string& name);
 
 }  // namespace weighbridge::reports

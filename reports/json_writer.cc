@@ -107,6 +107,11 @@ class Writer {
     print("\n");
     spill();
   }
+  void spill() {
+    errno = 0;
+    if (std::fwrite(buffer_.data(), 1, buffer_.size(), file_) != buffer_.size()) fail(errno ? errno : EIO);
+    buffer_.clear();
+  }
 
  private:
   static constexpr size_t kBuffer = 32 << 10;
@@ -152,11 +157,6 @@ class Writer {
     }
     print("]");
   }
-  void spill() {
-    errno = 0;
-    if (std::fwrite(buffer_.data(), 1, buffer_.size(), file_) != buffer_.size()) fail(errno ? errno : EIO);
-    buffer_.clear();
-  }
 
   std::FILE* file_;
   bool one_line_;
@@ -181,7 +181,13 @@ void write_record_file(const std::string& path, const Record& record) {
 void write_trial(std::FILE* file, const Trial& trial) {
   Writer writer(file, true);
   writer.put(trial);
-  writer.finish();
+  writer.spill();
+}
+
+void write_record_line(std::FILE* file, const Record& record) {
+  Writer writer(file, true);
+  writer.put(record);
+  writer.spill();
 }
 
 }  // namespace weighbridge::reports

@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <random>
 
+#include "harness/cli/cage_options.h"
 #include "harness/cli/console.h"
 #include "harness/cli/matrix_options.h"
 #include "harness/cli/progress.h"
@@ -44,6 +46,17 @@ void prepare_folder(const std::string& folder) {
   }
 }
 
+// A run that was cut short left its journal, and this one will not go on with it: it is put aside, not written over.
+void keep_earlier(const std::string& journal) {
+  if (access(journal.c_str(), F_OK) != 0) return;
+  const std::string aside = journal + ".old";
+  if (std::rename(journal.c_str(), aside.c_str()) != 0) {
+    throw system_error("rename", journal, errno, ErrorKind::environment);
+  }
+  complain("an earlier run in this folder was cut short; what it had measured is in " + aside +
+           " (--resume would have gone on with it)");
+}
+
 uint64_t parse_seed(const std::string& text) {
   uint64_t seed = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
@@ -60,12 +73,17 @@ class Run : public Verb {
   const char* examples() const override {
     return "  weighbridge run model.safetensors --out out\n"
            "  weighbridge run ./llama-folder --strategy stream:chunk=1MiB,mmap --dtype native,f16 --repeat 5\n"
+           "  weighbridge run model.safetensors --limit 4GiB,8GiB,none\n"
            "  weighbridge run model.safetensors --cache cold,warm --json > record.json";
   }
 
   void define(CLI::App& app) override {
     matrix_.define(app);
-    app.add_option("--cache", caches_, "state of the page cache before each trial: warm, cold, or both")
+    cage_.define_limits(app);
+    cage_.define(app);
+    app.add_option("--cache", caches_,
+                   "state of the page cache before each trial: warm, cold, or both; in a limit warm means read once "
+                   "inside it [warm, in a limit cold]")
         ->type_name("warm,cold")
         ->allow_extra_args(false);  // or the model that follows would be taken for another
     app.add_option("--repeat", repeat_, "trials of each cell")->check(CLI::Range(1, 10000))->capture_default_str();
@@ -79,6 +97,8 @@ class Run : public Verb {
         ->capture_default_str();
     app.add_option("--timeout", timeout_, "seconds after which a trial is ended, verdict timed-out [none]")
         ->type_name("SECONDS");
+    app.add_flag("--resume", resume_,
+                 "go on with a run of the same arguments that was cut short, from the journal in --out");
     app.add_option("--out", out_, "folder for record.json and report.html")->capture_default_str();
     auto* json = app.add_flag("--json", json_, "print the record on standard output instead of the table");
     auto* plain = app.add_flag("--plain", plain_, "print the table tab-separated")->excludes(json);
@@ -98,7 +118,13 @@ class Run : public Verb {
       request.timeout_ns = static_cast<uint64_t>(*timeout_ * 1e9);
     }
     if (!caches_.empty()) request.caches = split_list(caches_);
-    if (request.caches.empty()) throw Error(ErrorKind::usage, "--cache takes warm, cold or warm,cold");
+    if (request.caches.empty() && !caches_.empty()) {
+      throw Error(ErrorKind::usage, "--cache takes warm, cold or warm,cold");
+    }
+    cage_.apply(request);
+    if (!cage_.limits.empty()) find_room_for_cages(request);
+    request.resume = resume_;
+    request.journal = out_ + "/journal.jsonl";
     for (const std::string& cache : request.caches) {
       if (cache != "warm" && cache != "cold") {
         throw Error(ErrorKind::usage, "--cache takes warm, cold or warm,cold, not '" + printable(cache) + "'");
@@ -106,6 +132,7 @@ class Run : public Verb {
     }
     request.command = command(request);
     prepare_folder(out_);
+    if (!resume_) keep_earlier(request.journal);
 
     catch_interrupts();
     Progress progress(quiet_     ? Progress::Loudness::quiet
@@ -132,9 +159,10 @@ class Run : public Verb {
     attempt([&] { show(record, record_path, report_path); });
     if (!written) return kEnvironment;
     if (record.settings.interrupted) {
-      complain("interrupted: what was measured is in " + record_path);
+      complain("interrupted: what was measured is in " + record_path + "; --resume goes on with it");
       return kInterrupted;
     }
+    unlink(request.journal.c_str());  // all of it is in the record now
     const bool any_fits = std::any_of(record.cells.begin(), record.cells.end(),
                                       [](const reports::Cell& cell) { return reports::does_fit(cell.verdict); });
     return any_fits ? kDone : kNothingFits;
@@ -165,6 +193,9 @@ class Run : public Verb {
     list("--strategy", request.strategies);
     list("--dtype", request.dtypes);
     list("--cache", request.caches);
+    list("--limit", split_list(cage_.limits));
+    if (!cage_.swap_limit.empty()) text += " --swap-limit " + reports::shell_quoted(cage_.swap_limit);
+    if (!cage_.reserve.empty()) text += " --reserve " + reports::shell_quoted(cage_.reserve);
     text += " --repeat " + std::to_string(request.repeat) + " --passes " + std::to_string(request.passes) + " --seed " +
             std::to_string(request.seed) + " --thp " + matrix_.thp + " --sample-rate " + std::to_string(sample_rate_) +
             (timeout_ ? fmt::format(" --timeout {}", *timeout_) : "");
@@ -172,12 +203,13 @@ class Run : public Verb {
   }
 
   MatrixOptions matrix_;
+  CageOptions cage_;
   std::vector<std::string> caches_;
   int repeat_ = 3, sample_rate_ = 1000;
   std::optional<std::string> seed_;
   std::optional<double> timeout_;
   std::string out_ = "out";
-  bool json_ = false, plain_ = false, quiet_ = false, verbose_ = false;
+  bool json_ = false, plain_ = false, quiet_ = false, verbose_ = false, resume_ = false;
 };
 
 }  // namespace

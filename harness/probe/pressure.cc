@@ -1,7 +1,6 @@
 // Memory pressure over a phase: how long some, and how long all, runnable tasks of the machine stalled on memory.
 // /proc/pressure/memory, "total" in microseconds.
-#include <cstdlib>
-#include <optional>
+#include <string>
 
 #include "harness/probe/probe.h"
 #include "harness/probe/procfs.h"
@@ -11,15 +10,6 @@ namespace {
 
 constexpr const char* kPath = "/proc/pressure/memory";
 
-std::optional<uint64_t> total_us(const ProcText& pressure, std::string_view which) {
-  if (!pressure.text) return std::nullopt;
-  const size_t line = pressure.text->find(which);
-  if (line == std::string::npos) return std::nullopt;
-  const size_t total = pressure.text->find("total=", line);
-  if (total == std::string::npos) return std::nullopt;
-  return std::strtoull(pressure.text->c_str() + total + 6, nullptr, 10);
-}
-
 class Pressure : public Probe {
  public:
   void begin(pid_t) override { base_ = read_proc(kPath); }
@@ -27,9 +17,9 @@ class Pressure : public Probe {
   void end(pid_t, reports::Phase& phase, reports::Reasons& unavailable) override {
     const ProcText now = read_proc(kPath);
     const auto figure = [&](const char* which, const char* name, reports::Figure& to) {
-      const auto before = total_us(base_, which), after = total_us(now, which);
+      const auto before = stall_ns(base_, which), after = stall_ns(now, which);
       if (before && after) {
-        to = (*after - *before) * 1000;
+        to = *after - *before;
       } else {
         unavailable[name] = now.text ? std::string(kPath) + " has no line '" + which + "'"
                                      : now.reason + " (a kernel built or started without PSI)";

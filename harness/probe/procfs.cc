@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 
 #include "harness/probe/descriptor.h"
 #include "strategies/error.h"
@@ -46,6 +47,15 @@ std::optional<uint64_t> number_after(std::string_view text, std::string_view key
     return value;
   }
   return std::nullopt;
+}
+
+std::optional<uint64_t> stall_ns(const ProcText& pressure, std::string_view which) {
+  if (!pressure.text) return std::nullopt;
+  // "some avg10=0.00 avg60=0.00 avg300=0.00 total=1913337", in microseconds
+  const size_t line = pressure.text->find(which);
+  const size_t total = line == std::string::npos ? line : pressure.text->find("total=", line);
+  if (total == std::string::npos) return std::nullopt;
+  return std::strtoull(pressure.text->c_str() + total + 6, nullptr, 10) * 1000;
 }
 
 std::string write_proc(const std::string& path, std::string_view text) {

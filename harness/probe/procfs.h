@@ -20,6 +20,9 @@ ProcText read_proc(const std::string& path);
 // ("Pss:   96 kB\n", "Pss:") -> 96.
 std::optional<uint64_t> number_after(std::string_view text, std::string_view key);
 
+// Total stall time of a pressure file's line "some" or "full", in nanoseconds.
+std::optional<uint64_t> stall_ns(const ProcText& pressure, std::string_view which);
+
 // Writes a short text; returns the reason where that failed, else an empty text.
 std::string write_proc(const std::string& path, std::string_view text);
 

@@ -58,6 +58,15 @@ StatusFile::StatusFile(pid_t pid) {
   file_ = Descriptor(open(path.data(), O_RDONLY | O_CLOEXEC));
 }
 
+std::optional<uint64_t> StatusFile::read_vm_size() const {
+  std::array<char, 4096> text;
+  const ssize_t bytes = pread(file_.get(), text.data(), text.size(), 0);
+  const std::string_view all(text.data(), bytes > 0 ? static_cast<size_t>(bytes) : 0);
+  const size_t at = all.find("VmSize:");
+  if (at == std::string_view::npos) return std::nullopt;
+  return kib_value(all.substr(at + 7));
+}
+
 std::optional<Status> StatusFile::read() const {
   std::array<char, 4096> text;
   const ssize_t bytes = pread(file_.get(), text.data(), text.size(), 0);

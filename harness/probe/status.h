@@ -35,6 +35,7 @@ class StatusFile {
   explicit StatusFile(pid_t pid);  // 0: this process
   // nullopt once the process has ended (its memory is gone) or where the file cannot be read.
   std::optional<Status> read() const;
+  std::optional<uint64_t> read_vm_size() const;  // VmSize, bytes
 
  private:
   Descriptor file_;

@@ -6,16 +6,22 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <random>
 #include <utility>
 
+#include "harness/cage/cage.h"
 #include "harness/probe/machine.h"
 #include "harness/run/describe.h"
 #include "harness/run/interrupt.h"
+#include "harness/run/journal.h"
 #include "harness/run/timeline.h"
 #include "harness/version.h"
 #include "reports/aggregate.h"
 #include "reports/findings/findings.h"
+#include "reports/units.h"
 #include "reports/verdict.h"
 #include "strategies/error.h"
 #include "strategies/strategy.h"
@@ -68,7 +74,26 @@ void check_words(const MatrixRequest& request) {
 struct Planned {
   reports::Record record;
   std::vector<std::string> files;
+  std::unique_ptr<Cages> cages;
 };
+
+// The cells of one limit and cache state, in the order of the description; each once.
+void add_cells(reports::Record& record, const Description& description, const std::vector<bool>& left_out,
+               const reports::Cell& variant) {
+  for (size_t index = 0; index < description.cells.size(); ++index) {
+    if (left_out[index]) continue;
+    reports::Cell cell = description.cells[index];
+    cell.limit_bytes = variant.limit_bytes;
+    cell.swap_limit_bytes = variant.swap_limit_bytes;
+    cell.cage = variant.cage;
+    cell.cache = variant.cache;
+    const bool again = std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& other) {
+      return other.strategy == cell.strategy && other.options == cell.options && other.dtype == cell.dtype &&
+             other.cache == cell.cache && other.limit_bytes == cell.limit_bytes;
+    });
+    if (!again) record.cells.push_back(std::move(cell));
+  }
+}
 
 Planned plan(const MatrixRequest& request, std::vector<std::string>& notes) {
   check_words(request);
@@ -83,9 +108,11 @@ Planned plan(const MatrixRequest& request, std::vector<std::string>& notes) {
   for (const std::string& strategy : strategies_wanted) {
     for (const std::string& dtype : dtypes) cells.push_back({strategy, dtype});
   }
-  Description description = describe_checkpoint(request.model, cells, request.passes, request.worker);
+  const Description description = describe_checkpoint(request.model, cells, request.passes, request.worker);
 
   Planned planned;
+  const bool limited = std::any_of(request.limits.begin(), request.limits.end(), [](const auto& l) { return l; });
+  planned.cages = std::make_unique<Cages>(limited);
   reports::Record& record = planned.record;
   record.version = kVersion;
   record.commit = kCommit;
@@ -95,34 +122,53 @@ Planned plan(const MatrixRequest& request, std::vector<std::string>& notes) {
   record.settings.seed = request.seed;
   record.settings.repeat = request.repeat;
   record.settings.passes = request.passes;
-  record.settings.cache = fmt::format("{}", fmt::join(request.caches, ","));
+  record.settings.cache = request.caches.empty() ? limited ? "cold in a limit, else warm" : "warm"
+                                                 : fmt::format("{}", fmt::join(request.caches, ","));
   record.settings.thp = request.worker.thp_off ? "off" : "inherit";
   record.settings.sample_interval_ns = request.sample_interval_ns;
   record.settings.command = request.command;
-  planned.files = std::move(description.files);
+  if (request.guard.on) {
+    record.settings.reserve_bytes = request.guard.reserve_bytes.value_or(default_reserve(record.machine.memory_bytes));
+  }
+  if (limited && !planned.cages->possible()) {
+    record.settings.cage_reason = planned.cages->reason();
+    if (!request.no_scope.empty()) record.settings.cage_reason += "; " + request.no_scope;
+  }
+  planned.files = description.files;
 
   std::vector<std::string> dropped;
-  for (const std::string& cache : unique(request.caches)) {
-    for (size_t index = 0; index < description.cells.size(); ++index) {
-      reports::Cell cell = description.cells[index];
-      const bool repeats_native = !dtypes_given && cell.dtype != "native" && description.same_as_native[index];
-      if (repeats_native) {
-        if (std::find(dropped.begin(), dropped.end(), cell.dtype) == dropped.end()) dropped.push_back(cell.dtype);
-        continue;
-      }
-      cell.cache = cache;
-      const bool again = std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& other) {
-        return other.strategy == cell.strategy && other.options == cell.options && other.dtype == cell.dtype &&
-               other.cache == cache;
-      });
-      if (!again) record.cells.push_back(std::move(cell));
+  std::vector<bool> left_out(description.cells.size(), false);
+  for (size_t index = 0; index < description.cells.size(); ++index) {
+    const std::string& dtype = description.cells[index].dtype;
+    left_out[index] = !dtypes_given && dtype != "native" && description.same_as_native[index];
+    if (left_out[index] && std::find(dropped.begin(), dropped.end(), dtype) == dropped.end()) dropped.push_back(dtype);
+  }
+  for (const reports::Figure& limit : request.limits) {
+    reports::Cell variant;
+    variant.limit_bytes = limit;
+    if (limit) variant.swap_limit_bytes = request.swap_limit;
+    variant.cage = planned.cages->possible() ? planned.cages->kind() : limit ? "watched" : "";
+    const std::vector<std::string> usual{limit ? "cold" : "warm"};
+    for (const std::string& cache : request.caches.empty() ? usual : unique(request.caches)) {
+      variant.cache = cache;
+      add_cells(record, description, left_out, variant);
     }
   }
   for (const std::string& dtype : dropped) {
     notes.push_back(fmt::format("{} is left out: it is what the checkpoint stores, so native measures it", dtype));
   }
+  if (!record.settings.cage_reason.empty()) {
+    notes.push_back("limits are watched, not held by a cgroup: pressure on the page cache and swap are not emulated (" +
+                    record.settings.cage_reason + ")");
+  }
   return planned;
 }
+
+// A trial's place in the run.
+struct Turn {
+  size_t cell;
+  bool done = false;  // a journal has it
+};
 
 class MatrixRun {
  public:
@@ -131,17 +177,25 @@ class MatrixRun {
         events_(events),
         record_(std::move(planned.record)),
         files_(std::move(planned.files)),
+        cages_(std::move(planned.cages)),
         reference_(make_memfd("weighbridge-reference")) {}
 
   reports::Record run() {
-    make_reference();
+    std::optional<JournalText> before = request_.resume ? earlier() : std::nullopt;
+    if (before) record_.settings.seed = before->record.settings.seed;
     order_trials();
-    for (size_t order = 0; order < trials_.size(); ++order) {
+    if (before) take_up(*before);
+    // The journal is begun before the long work, so that a second run in the same folder is noticed at once.
+    if (!request_.journal.empty()) {
+      journal_.emplace(before ? Journal::resume(request_.journal) : Journal::begin(request_.journal, record_));
+    }
+    make_reference();
+    for (size_t order = 0; order < turns_.size(); ++order) {
       if (interrupted()) {
         record_.settings.interrupted = true;
         break;
       }
-      run_one(order);
+      if (!turns_[order].done) run_one(order);
     }
     for (reports::Cell& cell : record_.cells) {
       if (!cell.trials.empty()) continue;
@@ -159,6 +213,61 @@ class MatrixRun {
   }
 
  private:
+  static constexpr int kMostTries = 3;
+
+  std::optional<JournalText> earlier() {
+    auto before = read_journal(request_.journal);
+    if (!before) {
+      events_.note("nothing to resume in " + request_.journal + ": the run begins");
+      return std::nullopt;
+    }
+    if (const std::string what = differs(before->record, record_); !what.empty()) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("{} is of another run: {}; take --resume away to begin anew, or another "
+                              "--out",
+                              request_.journal, what));
+    }
+    return before;
+  }
+
+  // What an earlier run finished stays as it is; what was running when it died is in the record as interrupted, and is
+  // run again. A trial that took everything down three times is not tried a fourth time.
+  void take_up(JournalText& before) {
+    record_.started = before.record.started;
+    record_.settings.resumed = before.resumed + 1;
+    size_t kept = 0;
+    for (auto& [order, trial] : before.finished) {
+      if (order >= turns_.size()) continue;
+      turns_[order].done = trial.verdict != reports::verdict::interrupted;
+      kept += turns_[order].done;
+      record_.cells[turns_[order].cell].trials.push_back(std::move(trial));
+    }
+    for (const auto& [order, times] : before.torn) {
+      if (order >= turns_.size()) continue;
+      reports::Trial trial;
+      trial.order = static_cast<int>(order) + 1;
+      trial.number = 0;
+      trial.verdict = reports::verdict::interrupted;
+      trial.reason = fmt::format("weighbridge itself, or the machine, ended while this trial ran ({})",
+                                 reports::counted(static_cast<uint64_t>(times), "time", "times"));
+      if (times >= kMostTries) trial.reason += "; it is not tried again";
+      without_figures(trial, "the run ended while this trial ran");
+      turns_[order].done = times >= kMostTries;
+      record_.cells[turns_[order].cell].trials.push_back(std::move(trial));
+    }
+    for (reports::Cell& cell : record_.cells) {
+      if (!cell.trials.empty()) reports::aggregate(cell, record_.machine.error_bytes);
+    }
+    events_.note(fmt::format("resumed: {} of {} trials were finished before", kept, turns_.size()));
+  }
+
+  static void without_figures(reports::Trial& trial, const char* why) {
+    for (const char* figure :
+         {"checksum", "floor_bytes", "floor_file_bytes", "cached_before_bytes", "cached_after_bytes"}) {
+      trial.unavailable[figure] = why;
+    }
+  }
+
   void make_reference() {
     for (const reports::Cell& cell : record_.cells) {
       if (std::find(dtypes_.begin(), dtypes_.end(), cell.dtype) == dtypes_.end()) dtypes_.push_back(cell.dtype);
@@ -172,26 +281,28 @@ class MatrixRun {
       cell.accuracy = answers.at(at).accuracy;
       cell.kept_native_tensors = answers.at(at).kept_native;
       if (!cell.accuracy) cell.unavailable["accuracy"] = "no tensor was converted";
+      const auto other = std::find_if(cell.trials.begin(), cell.trials.end(), [&](const reports::Trial& trial) {
+        return !trial.checksum.empty() && trial.checksum != answers.at(at).checksum;
+      });
+      if (other != cell.trials.end()) {
+        throw Error(ErrorKind::usage,
+                    fmt::format("{} holds other weights than when {} was written: begin anew, without "
+                                "--resume",
+                                printable(request_.model), request_.journal));
+      }
     }
   }
 
   // Shuffled, so that heat, drift and a neighbour's load fall on every cell alike.
   void order_trials() {
     for (size_t cell = 0; cell < record_.cells.size(); ++cell) {
-      for (int repeat = 0; repeat < request_.repeat; ++repeat) trials_.push_back(cell);
+      for (int repeat = 0; repeat < request_.repeat; ++repeat) turns_.push_back({cell});
     }
-    std::mt19937_64 random(request_.seed);
-    for (size_t left = trials_.size(); left > 1; --left) std::swap(trials_[left - 1], trials_[random() % left]);
+    std::mt19937_64 random(record_.settings.seed);
+    for (size_t left = turns_.size(); left > 1; --left) std::swap(turns_[left - 1], turns_[random() % left]);
   }
 
-  void run_one(size_t order) {
-    reports::Cell& cell = record_.cells[trials_[order]];
-    Job job;
-    job.mode = "trial";
-    job.model = request_.model;
-    job.cells = {{reports::strategy_name(cell), cell.dtype}};
-    job.targets = dtypes_;
-    job.passes = request_.passes;
+  TrialSettings settings_of(const reports::Cell& cell) const {
     TrialSettings settings;
     settings.worker = request_.worker;
     settings.worker.reference = reference_.get();
@@ -199,39 +310,68 @@ class MatrixRun {
     settings.timeout_ns = request_.timeout_ns;
     settings.checkpoint_files = files_;
     settings.cold = cell.cache == "cold";
+    settings.limits = {cell.limit_bytes, cell.swap_limit_bytes};
+    settings.cages = cages_.get();
+    settings.guard = request_.guard;
     // All timelines of the run together stay below 16 MiB of this process.
-    settings.timeline_rows = std::clamp<size_t>((size_t{16} << 20) / sizeof(Sample) / trials_.size(), 64, 2048);
+    settings.timeline_rows = std::clamp<size_t>((size_t{16} << 20) / sizeof(Sample) / turns_.size(), 64, 2048);
+    return settings;
+  }
 
-    const int number = static_cast<int>(cell.trials.size()) + 1;
-    events_.begins(order, trials_.size(), cell, number, request_.repeat);
+  void run_one(size_t order) {
+    reports::Cell& cell = record_.cells[turns_[order].cell];
+    Job job;
+    job.mode = "trial";
+    job.model = request_.model;
+    job.cells = {{reports::strategy_name(cell), cell.dtype}};
+    job.targets = dtypes_;
+    job.passes = request_.passes;
+
+    const int number =
+        1 + static_cast<int>(std::count_if(cell.trials.begin(), cell.trials.end(), [](const reports::Trial& trial) {
+          return reports::was_tried(trial.verdict);
+        }));
+    events_.begins(order, turns_.size(), cell, number, request_.repeat);
+    write_journal([&] { journal_->begins(order, turns_[order].cell); });
     reports::Trial trial;
     try {
-      trial = run_trial(job, settings, record_.checkpoint, record_.machine,
+      trial = run_trial(job, settings_of(cell), cell, record_,
                         [&](const TrialProgress& progress) { events_.progress(progress); });
     } catch (const std::exception& error) {
       // Not even a worker could be started, or this process itself ran short: what was measured before is kept.
       trial.verdict = reports::verdict::failed;
       trial.reason = error.what();
-      for (const char* figure :
-           {"checksum", "floor_bytes", "floor_file_bytes", "cached_before_bytes", "cached_after_bytes"}) {
-        trial.unavailable[figure] = "the trial could not be run";
-      }
+      without_figures(trial, "the trial could not be run");
     }
     trial.number = number;
     trial.order = static_cast<int>(order) + 1;
+    write_journal([&] { journal_->ended(order, turns_[order].cell, trial); });
     events_.ended(cell, trial);
     cell.trials.push_back(std::move(trial));
     reports::aggregate(cell, record_.machine.error_bytes);
     if (number == request_.repeat) events_.cell_ended(cell);
   }
 
+  // A full disk takes the journal away, not what is measured: that is still in this process, and in the record at last.
+  void write_journal(const std::function<void()>& write) {
+    if (!journal_) return;
+    try {
+      write();
+    } catch (const Error& error) {
+      journal_.reset();
+      events_.note(fmt::format("the journal ends here, and --resume will not find what follows: {}", error.what()));
+    }
+  }
+
   const MatrixRequest& request_;
   MatrixEvents& events_;
   reports::Record record_;
   const std::vector<std::string> files_;
+  const std::unique_ptr<Cages> cages_;
   const Descriptor reference_;
+  std::optional<Journal> journal_;
   std::vector<std::string> dtypes_;
-  std::vector<size_t> trials_;  // cell of each trial, in the order they run
+  std::vector<Turn> turns_;  // in the order they run
 };
 
 }  // namespace

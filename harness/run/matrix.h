@@ -1,4 +1,4 @@
-// The matrix: every strategy x dtype x cache state, trial by trial in a shuffled order, into a record.
+// The matrix: every strategy x dtype x limit x cache state, trial by trial in a shuffled order, into a record.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,21 @@ namespace weighbridge {
 
 struct MatrixRequest {
   std::string model;
-  std::vector<std::string> strategies;  // "stream:chunk=1MiB"; empty: all
-  std::vector<std::string> dtypes;      // empty: native, f32, f16, int8, less those that equal native
-  std::vector<std::string> caches = {"warm"};
+  std::vector<std::string> strategies;                   // "stream:chunk=1MiB"; empty: all
+  std::vector<std::string> dtypes;                       // empty: native, f32, f16, int8, less those that equal native
+  std::vector<reports::Figure> limits = {std::nullopt};  // nullopt: none
+  reports::Figure swap_limit;                            // of the limited cells
+  std::string no_scope;                                  // why systemd gave no cgroup either, for the record
+  std::vector<std::string> caches;  // empty: warm, and cold in a limited cell, as a container starts
   int repeat = 3, passes = 1;
   uint64_t seed = 0;
   uint64_t sample_interval_ns = 1'000'000;
   std::optional<uint64_t> timeout_ns;
+  GuardSettings guard;
   WorkerSettings worker;
   std::string command;  // for the record
+  std::string journal;  // path; empty: none is kept
+  bool resume = false;  // go on with the journal that is there
 };
 
 // What happens, for whoever shows it.

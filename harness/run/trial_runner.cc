@@ -4,21 +4,21 @@
 #include "harness/run/trial_runner.h"
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <signal.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <ctime>
+#include <optional>
+#include <utility>
 
 #include "harness/probe/clocks.h"
 #include "harness/probe/page_cache.h"
 #include "harness/probe/probe.h"
 #include "harness/probe/procfs.h"
 #include "harness/probe/status.h"
+#include "harness/run/ending.h"
 #include "harness/run/interrupt.h"
+#include "harness/run/oom_witness.h"
 #include "harness/run/timeline.h"
+#include "reports/units.h"
 #include "reports/verdict.h"
 #include "strategies/error.h"
 
@@ -26,6 +26,7 @@ namespace weighbridge {
 namespace {
 
 constexpr uint64_t kTickNs = 100'000'000;
+constexpr uint64_t kWatchNs = 1'000'000;  // of a watched limit, with the sampler off
 
 reports::Bytes overhead(reports::Bytes need, reports::Bytes weights, reports::Bytes staging) {
   return need > weights + staging ? need - weights - staging : 0;
@@ -42,55 +43,52 @@ reports::Split split_of(const Status& status, uint64_t weights, uint64_t staging
           status.hugetlb, weights,      staging,     overhead(status.need(), weights, staging)};
 }
 
-// Processes that the out-of-memory killer has killed since boot, for whichever limit.
-std::optional<uint64_t> oom_kills() {
-  const ProcText vmstat = read_proc("/proc/vmstat");
-  return vmstat.text ? number_after(*vmstat.text, "oom_kill") : std::nullopt;
-}
-
+// Everything that may fail or allocate is made before the worker is: nothing stands between starting and reaping it.
 class TrialRun {
  public:
-  TrialRun(const Job& job, const TrialSettings& settings, const std::function<void(const TrialProgress&)>& tick)
+  TrialRun(const Job& job, const TrialSettings& settings, const Cage* cage,
+           const std::function<void(const TrialProgress&)>& tick)
       : settings_(settings),
         tick_(tick),
-        oom_kills_before_(oom_kills()),
-        worker_(job, settings.worker),
-        status_(worker_.pid()),
-        probes_(make_probes()),
-        timeline_(settings.timeline_rows) {}
+        cage_(cage),
+        witness_(cage),
+        guard_(settings.guard),
+        probes_(probes_for(cage)),
+        timeline_(settings.timeline_rows),
+        worker_(job, worker_settings(settings, cage)),
+        pid_(worker_.pid()),
+        status_(pid_) {}
 
   // Until the worker has ended and is reaped.
   void run() {
     started_ns_ = monotonic_ns();
-    uint64_t next_sample = started_ns_, next_tick = started_ns_ + kTickNs;
-    for (;;) {
+    next_sample_ns_ = started_ns_;
+    uint64_t next_tick = started_ns_ + kTickNs;
+    for (bool stream_ended = false;;) {
       const uint64_t now = monotonic_ns();
-      if (interrupted()) stop(reports::verdict::interrupted, "the run was interrupted");
-      if (settings_.timeout_ns && now - started_ns_ > *settings_.timeout_ns) {
-        stop(reports::verdict::timed_out,
-             fmt::format("it had not ended after {:.3g} s", static_cast<double>(*settings_.timeout_ns) / 1e9));
-      }
-      if (sampling() && now >= next_sample) {
-        sample(now);
-        // On the grid of the interval; what was missed while the machine was busy is not made up for.
-        next_sample +=
-            ((monotonic_ns() - next_sample) / settings_.sample_interval_ns + 1) * settings_.sample_interval_ns;
-      }
+      supervise(now);
       if (now >= next_tick) {
         tick();
         next_tick = now + kTickNs;
       }
-      const uint64_t until = sampling() ? std::min(next_sample, next_tick) : next_tick;
-      if (wait_for_message(until) && !handle_message()) break;
+      uint64_t until = std::min(next_tick, guard_.next_look_ns());
+      if (looks_at_worker()) until = std::min(until, next_sample_ns_);
+      const uint64_t later = monotonic_ns();
+      if (!worker_.wait(until > later ? until - later : 0, stream_ended)) continue;
+      if (stream_ended) break;
+      stream_ended = !handle_message();
     }
     ended_ns_ = monotonic_ns();
     ending_ = worker_.reap();
   }
 
-  reports::Trial result(const reports::Checkpoint& checkpoint, const reports::Machine& machine) {
+  reports::Trial result(const reports::Cell& cell, const reports::Record& record) {
     const SharedPage& page = worker_.page();
-    if (page.exec_errno != 0)
-      throw system_error("execve", settings_.worker.program, page.exec_errno, ErrorKind::environment);
+    if (page.exec_errno != 0) {
+      throw page.could_not_enter != 0
+          ? system_error("write", cage_->folder() + "/cgroup.procs", page.exec_errno, ErrorKind::environment)
+          : system_error("execve", settings_.worker.program, page.exec_errno, ErrorKind::environment);
+    }
     if (!ready_) {
       for (const char* figure : {"floor_bytes", "floor_file_bytes"}) {
         trial_.unavailable.emplace(figure, "the worker ended before it was ready");
@@ -103,26 +101,65 @@ class TrialRun {
     trial_.exit_status = ending_.exit_status;
     trial_.exit_signal = ending_.signal;
     if (page.checksum_known != 0) trial_.checksum = fmt::format("{:016x}", page.checksum.load());
-    judge(checkpoint, machine);
+    if (cage_ != nullptr) read_cage();
+    if (trial_.verdict.empty()) judge_ending(trial_, ending_, page, pid_, witness_);
+    if (trial_.verdict.empty()) judge_figures(cell, record);
     return std::move(trial_);
   }
 
  private:
+  static std::vector<std::unique_ptr<Probe>> probes_for(const Cage* cage) {
+    auto probes = make_probes();
+    if (cage != nullptr) probes.push_back(cgroup_probe(cage->folder(), cage->v2()));
+    return probes;
+  }
+
+  static WorkerSettings worker_settings(const TrialSettings& settings, const Cage* cage) {
+    WorkerSettings worker = settings.worker;
+    worker.cage_entry = cage == nullptr ? -1 : cage->entry();
+    return worker;
+  }
+
   bool sampling() const { return ready_ && settings_.sample_interval_ns > 0; }
+  bool watching() const { return ready_ && cage_ == nullptr && settings_.limits.memory_bytes; }
+  bool looks_at_worker() const { return sampling() || watching(); }
+
+  // What is due at this moment: to end the trial, to look at the machine, to take a sample.
+  void supervise(uint64_t now) {
+    if (interrupted()) stop(reports::verdict::interrupted, "the run was interrupted");
+    if (settings_.timeout_ns && now - started_ns_ > *settings_.timeout_ns) {
+      stop(reports::verdict::timed_out,
+           fmt::format("it had not ended after {:.3g} s", static_cast<double>(*settings_.timeout_ns) / 1e9));
+    }
+    if (auto alarm = guard_.look(now); alarm && trial_.verdict.empty()) {
+      trial_.evidence = std::move(alarm->evidence);
+      stop(reports::verdict::guard_stopped, std::move(alarm->reason));
+    }
+    if (!looks_at_worker() || now < next_sample_ns_) return;
+    sample(now);
+    // On the grid of the interval; what was missed while the machine was busy is not made up for.
+    const uint64_t interval = sampling() ? settings_.sample_interval_ns : kWatchNs;
+    next_sample_ns_ += ((monotonic_ns() - next_sample_ns_) / interval + 1) * interval;
+  }
+
+  // The limit of a cell where no cgroup could be made. Page tables count: a cgroup would charge them too.
+  void watch(const Status& status) {
+    const reports::Bytes limit = *settings_.limits.memory_bytes, held = status.anon + status.shmem + status.page_tables;
+    if (held <= limit) return;
+    trial_.evidence.push_back(
+        {"/proc/PID/status",
+         fmt::format("need without swap, and page tables: {} of {}", reports::human(held), reports::human(limit)),
+         {{"held_bytes", held}, {"limit_bytes", limit}}});
+    stop(reports::verdict::over_limit,
+         fmt::format("ended once it held {}, more than its limit of {}: this limit was watched, not held by a cgroup",
+                     reports::human(held), reports::human(limit)));
+  }
 
   void stop(std::string_view verdict, std::string reason) {
     if (!trial_.verdict.empty()) return;
     trial_.verdict = verdict;
     trial_.reason = std::move(reason);
     worker_.kill();
-  }
-
-  bool wait_for_message(uint64_t until_ns) {
-    const uint64_t now = monotonic_ns();
-    const uint64_t left = until_ns > now ? until_ns - now : 0;
-    const timespec timeout{static_cast<time_t>(left / 1'000'000'000u), static_cast<long>(left % 1'000'000'000u)};
-    pollfd control{worker_.control(), POLLIN, 0};
-    return ppoll(&control, 1, &timeout, nullptr) > 0;
   }
 
   // False at the worker's end.
@@ -158,6 +195,8 @@ class TrialRun {
                    staging = page.staging.load(std::memory_order_relaxed);
     const auto status = status_.read();
     if (!status) return;
+    if (watching() && trial_.verdict.empty()) watch(*status);
+    if (!sampling()) return;
     timeline_.add(make_sample(now - zero_ns_, *status, weights, staging));
     // The split of a peak must be of one instant: the worker runs on while this reads.
     const bool stood_still = weights == page.weights.load(std::memory_order_relaxed) &&
@@ -219,6 +258,16 @@ class TrialRun {
     // Its whole life's CPU time less the phases that ended; what it took to start is in it, some milliseconds.
     phase.cpu_ns = ending_.cpu_ns > measured_cpu_ns_ ? ending_.cpu_ns - measured_cpu_ns_ : 0;
     const char* ended = "the worker ended inside this phase, and its counters with it";
+    if (cage_ != nullptr) {
+      // Its cage outlives it: what was counted is whole, but what it held is gone.
+      probes_.back()->end(pid_, phase, trial_.unavailable);
+      phase.cgroup_usage_bytes = phase.cgroup_anon_bytes = phase.cgroup_file_bytes = phase.cgroup_shmem_bytes =
+          phase.cgroup_kernel_bytes = std::nullopt;
+      for (const char* figure : {"cgroup_usage_bytes", "cgroup_anon_bytes", "cgroup_file_bytes", "cgroup_shmem_bytes",
+                                 "cgroup_kernel_bytes"}) {
+        trial_.unavailable.emplace(figure, ended);
+      }
+    }
     if (last_) {
       phase.need_end_bytes = last_->need();
       phase.page_table_bytes = last_->page_tables;
@@ -241,50 +290,23 @@ class TrialRun {
     return index < kPhases ? name(static_cast<Phase>(index)) : "start";
   }
 
-  void judge(const reports::Checkpoint& checkpoint, const reports::Machine& machine) {
-    const SharedPage& page = worker_.page();
-    if (!trial_.verdict.empty()) return;  // stopped from here
-    if (const uint32_t failed = page.failed.load(std::memory_order_acquire); failed != 0) {
-      const bool refused = failed == 1 + static_cast<uint32_t>(ErrorKind::refused);
-      trial_.verdict = refused ? reports::verdict::refused : reports::verdict::failed;
-      trial_.reason = page.message.data();
-      return;
-    }
-    if (ending_.signal) {
-      judge_signal(*ending_.signal);
-      return;
-    }
-    if (ending_.exit_status != 0 || trial_.phases.size() < kPhases) {
-      trial_.verdict = reports::verdict::failed;
-      trial_.reason = fmt::format("the worker ended with status {} in phase {}, without a message",
-                                  ending_.exit_status.value_or(-1), trial_.reached);
-      return;
-    }
+  // The cage after its last process: its counters are whole, and stay until it is removed.
+  void read_cage() {
+    const CgroupReading reading = cage_->read();
+    trial_.cgroup_peak_bytes = reading.peak;
+    trial_.cgroup_swap_peak_bytes = reading.swap_peak;
+    const std::string kernel = fmt::format("this kernel's cgroup {} does not tell it", cage_->v2() ? "v2" : "v1");
+    if (!reading.peak) trial_.unavailable.emplace("cgroup_peak_bytes", kernel);
+    if (!reading.swap_peak) trial_.unavailable.emplace("cgroup_swap_peak_bytes", kernel);
+  }
+
+  void judge_figures(const reports::Cell& cell, const reports::Record& record) {
     if (trial_.checksum.empty()) {
       trial_.unavailable.emplace("checksum", "not every tensor was used in every pass");
     }
-    const reports::Judgement judgement = reports::judge(trial_, checkpoint, reports::Cell{}, machine);
+    const reports::Judgement judgement = reports::judge(trial_, record.checkpoint, cell, record.machine);
     trial_.verdict = judgement.verdict;
     trial_.reason = judgement.reason;
-  }
-
-  void judge_signal(int signal_number) {
-    const auto kills = oom_kills();
-    if (signal_number == SIGKILL && kills && oom_kills_before_ && *kills > *oom_kills_before_) {
-      trial_.verdict = reports::verdict::oom_killed;
-      trial_.reason =
-          fmt::format("killed by the kernel's out-of-memory killer in phase {} (oom_kill in /proc/vmstat rose by {})",
-                      trial_.reached, *kills - *oom_kills_before_);
-    } else if (signal_number == SIGKILL || signal_number == SIGTERM || signal_number == SIGHUP) {
-      trial_.verdict = reports::verdict::killed;
-      trial_.reason = fmt::format("killed from outside by signal {} ({}) in phase {}", signal_number,
-                                  strsignal(signal_number), trial_.reached);
-    } else {
-      trial_.verdict = reports::verdict::failed;
-      trial_.reason = fmt::format("crashed with signal {} ({}) in phase {}{}", signal_number, strsignal(signal_number),
-                                  trial_.reached,
-                                  signal_number == SIGBUS ? ": a mapped file was cut short, or could not be read" : "");
-    }
   }
 
   void tick() {
@@ -299,15 +321,18 @@ class TrialRun {
 
   const TrialSettings& settings_;
   const std::function<void(const TrialProgress&)>& tick_;
-  const std::optional<uint64_t> oom_kills_before_;
-  WorkerProcess worker_;
-  StatusFile status_;
-  std::vector<std::unique_ptr<Probe>> probes_;
+  const Cage* const cage_;  // null: none could be made
+  OomWitness witness_;
+  Guard guard_;
+  std::vector<std::unique_ptr<Probe>> probes_;  // with a cage, its own is the last
   TimelineStore timeline_;
+  WorkerProcess worker_;
+  const pid_t pid_;
+  StatusFile status_;
   reports::Trial trial_;
   Ending ending_;
   bool ready_ = false;
-  uint64_t started_ns_ = 0, ended_ns_ = 0;
+  uint64_t started_ns_ = 0, ended_ns_ = 0, next_sample_ns_ = 0;
   uint64_t zero_ns_ = 0;         // of the timeline
   reports::Split sampled_peak_;  // in the current phase
   uint64_t sampled_need_ = 0, sampled_file_peak_ = 0, sampled_swap_peak_ = 0;
@@ -323,24 +348,37 @@ reports::Figure cached(const std::vector<std::string>& files, const char* figure
   return bytes;
 }
 
-}  // namespace
-
-reports::Trial run_trial(const Job& job, const TrialSettings& settings, const reports::Checkpoint& checkpoint,
-                         const reports::Machine& machine, const std::function<void(const TrialProgress&)>& tick) {
+// The page cache as the cell wants it; what was achieved is measured afterwards.
+void prepare_cache(const TrialSettings& settings, const Cage* cage, const reports::Checkpoint& checkpoint) {
   const auto& files = settings.checkpoint_files;
+  const bool limited = cage != nullptr && settings.limits.memory_bytes;
   reports::Reasons ignored;
-  if (settings.cold) {
-    evict(files);
+  if (settings.cold || limited) evict(files);
+  if (settings.cold) return;
+  if (limited) {
+    run_inside(
+        *cage, [](const void* paths) { warm(*static_cast<const std::vector<std::string>*>(paths), interrupted); },
+        &files);
   } else if (cached(files, "", ignored).value_or(0) < checkpoint.file_bytes) {
     warm(files, interrupted);
   }
+}
+
+}  // namespace
+
+reports::Trial run_trial(const Job& job, const TrialSettings& settings, const reports::Cell& cell,
+                         const reports::Record& record, const std::function<void(const TrialProgress&)>& tick) {
+  std::optional<Cage> cage;
+  if (settings.cages != nullptr && settings.cages->possible()) cage.emplace(settings.cages->make(settings.limits));
+  const Cage* const inside = cage ? &*cage : nullptr;
+  prepare_cache(settings, inside, record.checkpoint);
   reports::Reasons unavailable;
-  const reports::Figure before = cached(files, "cached_before_bytes", unavailable);
-  TrialRun run(job, settings, tick);
+  const reports::Figure before = cached(settings.checkpoint_files, "cached_before_bytes", unavailable);
+  TrialRun run(job, settings, inside, tick);
   run.run();
-  reports::Trial trial = run.result(checkpoint, machine);
+  reports::Trial trial = run.result(cell, record);
   trial.cached_before_bytes = before;
-  trial.cached_after_bytes = cached(files, "cached_after_bytes", unavailable);
+  trial.cached_after_bytes = cached(settings.checkpoint_files, "cached_after_bytes", unavailable);
   trial.unavailable.merge(unavailable);
   return trial;
 }

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "harness/cage/cage.h"
+#include "harness/run/guard.h"
 #include "harness/run/worker_process.h"
 #include "reports/record.h"
 
@@ -17,7 +19,12 @@ struct TrialSettings {
   std::optional<uint64_t> timeout_ns;
   std::vector<std::string> checkpoint_files;  // to look for in the page cache
   bool cold = false;                          // evict them first; else read what is missing first
-  size_t timeline_rows = 2048;                // at most
+  // Of the cell. Where there are cages the trial gets one of its own, limited or not; where there are none, a limit is
+  // watched: the worker is ended once its need and page tables pass it.
+  CageLimits limits;
+  const Cages* cages = nullptr;
+  GuardSettings guard;
+  size_t timeline_rows = 2048;  // at most
 };
 
 // What somebody who shows progress may look at, while a trial runs.
@@ -26,9 +33,12 @@ struct TrialProgress {
   uint64_t done, total;  // bytes of the way; total is 0 until it is known
 };
 
-// `checkpoint` and `machine` are for the judgement of a trial that ends by itself. Never throws for what the worker
-// does; throws Error(environment) where no worker can be started at all. `tick` is called about ten times a second.
-reports::Trial run_trial(const Job& job, const TrialSettings& settings, const reports::Checkpoint& checkpoint,
-                         const reports::Machine& machine, const std::function<void(const TrialProgress&)>& tick);
+// In a limited cell the checkpoint's files start evicted, cold or not: cached pages are charged to whoever read them
+// first, so a warm cache would disarm the limit. `cold` false then means: read once inside the cage.
+// The record gives cell, checkpoint and machine, for the judgement of a trial that ends by itself. Never throws for
+// what the worker does; throws Error(environment) where no worker or no cage can be had at all. `tick` is called about
+// ten times a second.
+reports::Trial run_trial(const Job& job, const TrialSettings& settings, const reports::Cell& cell,
+                         const reports::Record& record, const std::function<void(const TrialProgress&)>& tick);
 
 }  // namespace weighbridge

@@ -10,9 +10,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -35,6 +37,11 @@ namespace {
   constexpr int kFirst = kControlDescriptor;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);  // it died before the line above
+  // Its cage first: nothing that it is or becomes is charged elsewhere.
+  if (settings.cage_entry >= 0 && write(settings.cage_entry, "0", 1) != 1) {
+    page.could_not_enter = 1;
+    cannot_start(page);
+  }
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -110,6 +117,7 @@ WorkerProcess::WorkerProcess(const Job& job, const WorkerSettings& settings)
   pid_ = fork();
   if (pid_ < 0) throw system_error("fork", "", errno);
   if (pid_ == 0) become_worker(settings, environment.get(), parent, *page_, descriptors);
+  process_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
 }
 
 WorkerProcess::~WorkerProcess() {
@@ -132,6 +140,19 @@ std::optional<Message> WorkerProcess::receive() {
 void WorkerProcess::go() {
   const Message message{Message::Kind::go, 0};
   send(control_.get(), &message, sizeof(message), MSG_NOSIGNAL);  // a worker that is gone shows in the next receive
+}
+
+bool WorkerProcess::has_ended() const {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+bool WorkerProcess::wait(uint64_t ns, bool stream_ended) {
+  constexpr uint64_t kWithoutPidfd = 5'000'000;
+  if (stream_ended && !process_) ns = std::min(ns, kWithoutPidfd);
+  const timespec timeout{static_cast<time_t>(ns / 1'000'000'000u), static_cast<long>(ns % 1'000'000'000u)};
+  pollfd ends[2] = {{stream_ended ? -1 : control_.get(), POLLIN, 0}, {stream_ended ? process_.get() : -1, POLLIN, 0}};
+  return ppoll(ends, 2, &timeout, nullptr) > 0 || (stream_ended && has_ended());
 }
 
 void WorkerProcess::kill() {

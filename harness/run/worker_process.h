@@ -22,6 +22,7 @@ struct WorkerSettings {
   std::string program;  // the weighbridge-worker to start
   bool thp_off = true;  // no transparent huge pages: an idle worker's floor is 18.7 MiB with them and 0.7 without
   int reference = -1;   // memfd with the reference hashes, passed on; -1: none
+  int cage_entry = -1;  // cgroup.procs of the cage that it enters before it is the worker; -1: none
 };
 
 struct Ending {
@@ -47,6 +48,10 @@ class WorkerProcess {
   std::optional<Message> receive();
   void go();
   void kill();
+  // Waits until a message or the worker's end can be had, but no longer than `ns`; false if neither came. After
+  // `stream_ended` only the end is waited for: a worker that closed its socket and lives on must not stall its parent.
+  bool wait(uint64_t ns, bool stream_ended);
+  bool has_ended() const;  // and waits to be reaped
   // Waits for the end and reaps; once.
   Ending reap();
   // The answer of a describe or reference job. Throws Error(environment) above 1 MiB: the parent stays small.
@@ -54,7 +59,7 @@ class WorkerProcess {
 
  private:
   SharedPageMapping page_;
-  Descriptor control_, reply_;
+  Descriptor control_, reply_, process_;  // the last is a pidfd; none before Linux 5.3
   pid_t pid_ = -1;
 };
 

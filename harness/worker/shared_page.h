@@ -45,7 +45,14 @@ struct SharedPage {
   std::atomic<uint32_t> checksum_known;  // 1: every tensor was used and equal to the reference
   std::atomic<uint32_t> failed;          // 0, or 1 + ErrorKind, or kCrashed; the message is complete once this is set
   std::array<char, 1024> message;
-  std::atomic<int32_t> exec_errno;  // the worker could not be started at all
+  std::atomic<uint64_t> failed_vm_bytes;  // VmSize when the worker failed; 0: not known
+  std::atomic<int32_t> exec_errno;        // the worker could not be started at all
+  std::atomic<uint32_t> could_not_enter;  // 1: exec_errno is of the write that should have put it into its cage
+  // Of the signal that ends it; complete once the number is set (last_words.h).
+  std::atomic<int32_t> signal_number, signal_code, signal_pid;
+  std::atomic<uint32_t> signal_uid;
+  std::atomic<uint64_t> signal_address;
+  std::array<char, 32> signal_sender;  // its command
   std::array<PhasePage, kPhases> phases;
 };
 constexpr uint32_t kCrashed = 100;  // an exception that is no Error

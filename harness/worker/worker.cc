@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "harness/probe/status.h"
+#include "harness/worker/last_words.h"
 #include "harness/worker/protocol.h"
 #include "strategies/error.h"
 
@@ -17,6 +19,8 @@ namespace weighbridge {
 namespace {
 
 void fail(SharedPage& page, uint32_t kind, const char* message) {
+  // How much address space was taken is evidence against ulimit -v. No allocation: there may be nothing left to get.
+  if (const auto bytes = StatusFile(0).read_vm_size()) page.failed_vm_bytes = *bytes;
   std::strncpy(page.message.data(), message, page.message.size() - 1);
   page.failed.store(kind, std::memory_order_release);
 }
@@ -34,6 +38,7 @@ std::string read_job() {
 void run(SharedPageMapping& page) {
   // Never destroyed: arena 0 calls the meter until the process's last free, after static destructors have run.
   static NeedMeter& meter = *new NeedMeter(*page);
+  leave_last_words(*page);
   static Allocator* const allocator = make_allocator(meter).release();
   const Job job = decode_job(read_job());
   WorkerContext context{page, meter, *allocator, job};

@@ -1,0 +1,18 @@
+// What ended a trial that did not end by itself, told apart from evidence; the record names the evidence.
+#pragma once
+
+#include <sys/types.h>
+
+#include "harness/run/oom_witness.h"
+#include "harness/run/worker_process.h"
+#include "harness/worker/shared_page.h"
+#include "reports/record.h"
+
+namespace weighbridge {
+
+// Fills verdict, reason and evidence of a trial whose worker was not stopped from here: from the message it left, from
+// its exit status, or from the signal that ended it. Leaves the verdict empty where it ended well. `trial.reached` and
+// `trial.phases` must be filled.
+void judge_ending(reports::Trial& trial, const Ending& ending, const SharedPage& page, pid_t pid, OomWitness& witness);
+
+}  // namespace weighbridge

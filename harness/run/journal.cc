@@ -1,0 +1,152 @@
+#include "harness/run/journal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string_view>
+#include <system_error>
+
+#include "reports/json.h"
+#include "reports/units.h"
+#include "strategies/error.h"
+
+namespace weighbridge {
+namespace {
+
+// A line is one of these, followed by what it holds; all end with the closing brace.
+constexpr std::string_view kHeader = R"({"record":)", kResumed = R"({"resumed":true)", kBegins = R"({"begins":)",
+                           kEnded = R"({"ended":)", kTrial = R"(,"trial":)";
+
+bool starts(std::string_view line, std::string_view with) {
+  return line.substr(0, with.size()) == with;
+}
+
+uint64_t number_at(std::string_view text) {
+  return std::strtoull(std::string(text.substr(0, 20)).c_str(), nullptr, 10);
+}
+
+}  // namespace
+
+std::optional<JournalText> read_journal(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) {
+    if (access(path.c_str(), F_OK) != 0) return std::nullopt;
+    throw system_error("open", path, errno, ErrorKind::environment);
+  }
+  JournalText journal;
+  std::string line;
+  for (size_t number = 1; std::getline(file, line); ++number) {
+    if (file.eof()) break;  // no newline: the line was being written when everything ended
+    const std::string name = fmt::format("{}: line {}", path, number);
+    const auto expect = [&](bool holds) {
+      if (!holds) throw reports::BadRecord(name + ": found no line of a journal, expected one");
+    };
+    expect(!line.empty() && line.back() == '}');
+    const std::string_view body(line.data(), line.size() - 1);
+    if (number == 1) {
+      expect(starts(body, kHeader));
+      journal.record = reports::parse_record(body.substr(kHeader.size()), name);
+    } else if (starts(body, kResumed)) {
+      ++journal.resumed;
+    } else if (starts(body, kBegins)) {
+      ++journal.torn[number_at(body.substr(kBegins.size()))];
+    } else {
+      const size_t trial = body.find(kTrial);
+      expect(starts(body, kEnded) && trial != std::string_view::npos);
+      const uint64_t order = number_at(body.substr(kEnded.size()));
+      journal.torn.erase(order);
+      journal.finished.insert_or_assign(order, reports::parse_trial(body.substr(trial + kTrial.size()), name));
+    }
+  }
+  if (journal.record.cells.empty()) return std::nullopt;  // not even the header was whole
+  return journal;
+}
+
+std::string differs(const reports::Record& then, const reports::Record& now) {
+  const auto was = [](std::string_view what, const auto& before, const auto& after) {
+    return before == after ? std::string() : fmt::format("{} was {}, and is {} now", what, before, after);
+  };
+  const auto limit = [](const reports::Figure& bytes) { return bytes ? reports::human(*bytes) : std::string("none"); };
+  const auto &a = then.checkpoint, &b = now.checkpoint;
+  std::vector<std::string> found{
+      was("the checkpoint's path", a.path, b.path),
+      was("the checkpoint's size", a.file_bytes, b.file_bytes),
+      was("the number of its tensors", a.tensors, b.tensors),
+      was("weighbridge's version", then.version + " " + then.commit, now.version + " " + now.commit),
+      was("the kernel", then.machine.kernel, now.machine.kernel),
+      was("the machine's memory", then.machine.memory_bytes, now.machine.memory_bytes),
+      was("--repeat", then.settings.repeat, now.settings.repeat),
+      was("--passes", then.settings.passes, now.settings.passes),
+      was("--thp", then.settings.thp, now.settings.thp),
+      was("the sampling interval", then.settings.sample_interval_ns, now.settings.sample_interval_ns),
+      was("the number of cells", then.cells.size(), now.cells.size()),
+  };
+  for (size_t index = 0; index < std::min(then.cells.size(), now.cells.size()); ++index) {
+    const reports::Cell &c = then.cells[index], &d = now.cells[index];
+    const std::string cell = fmt::format("cell {}", index + 1);
+    found.push_back(was(cell, reports::cell_name(c), reports::cell_name(d)));
+    found.push_back(was(cell + "'s limit", limit(c.limit_bytes), limit(d.limit_bytes)));
+    found.push_back(was(cell + "'s swap limit", limit(c.swap_limit_bytes), limit(d.swap_limit_bytes)));
+    found.push_back(was(cell + "'s cache", c.cache, d.cache));
+    found.push_back(was(cell + "'s cage", c.cage, d.cage));
+  }
+  const auto first = std::find_if(found.begin(), found.end(), [](const std::string& text) { return !text.empty(); });
+  return first == found.end() ? std::string() : *first;
+}
+
+Journal::Journal(const std::string& path, const char* mode) : path_(path), file_(std::fopen(path.c_str(), mode)) {
+  if (!file_) throw system_error("open", path, errno, ErrorKind::environment);
+}
+
+Journal Journal::begin(const std::string& path, const reports::Record& record) {
+  Journal journal(path, "we");
+  std::fputs(kHeader.data(), journal.file_.get());
+  reports::Record header = record;
+  for (reports::Cell& cell : header.cells) cell.trials.clear();
+  reports::write_record_line(journal.file_.get(), header);
+  journal.sync();
+  return journal;
+}
+
+Journal Journal::resume(const std::string& path) {
+  // What follows the last newline was torn.
+  std::ifstream text(path);
+  std::string line;
+  off_t whole = 0;
+  while (std::getline(text, line) && !text.eof()) whole = text.tellg();
+  if (truncate(path.c_str(), whole) != 0) throw system_error("truncate", path, errno, ErrorKind::environment);
+  Journal journal(path, "ae");
+  std::fputs(kResumed.data(), journal.file_.get());
+  journal.sync();
+  return journal;
+}
+
+void Journal::begins(uint64_t order, size_t cell) {
+  fmt::print(file_.get(), "{}{},\"cell\":{}", kBegins, order, cell);
+  sync();
+}
+
+void Journal::ended(uint64_t order, size_t cell, const reports::Trial& trial) {
+  fmt::print(file_.get(), "{}{},\"cell\":{}{}", kEnded, order, cell, kTrial);
+  reports::write_trial(file_.get(), trial);
+  sync();
+}
+
+void Journal::sync() {
+  std::fputs("}\n", file_.get());
+  if (std::fflush(file_.get()) != 0 || std::ferror(file_.get()) != 0) {
+    throw system_error("write", path_, errno, ErrorKind::environment);
+  }
+  if (fdatasync(fileno(file_.get())) != 0 && errno != EINVAL && errno != EROFS) {
+    throw system_error("fdatasync", path_, errno, ErrorKind::environment);
+  }
+}
+
+}  // namespace weighbridge

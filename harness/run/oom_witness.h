@@ -1,0 +1,45 @@
+// Who saw an out-of-memory kill, and whose limit it was.
+//
+// SIGKILL alone proves nothing: an administrator sends it too. Witnesses, best first: the counters of the trial's own
+// cage (oom_kill counts its processes killed, for whichever limit), the kernel log's lines about this very process, and
+// the machine-wide counter in /proc/vmstat, which may be about somebody else. Whose limit it was is told by the kernel
+// log, else by which cgroup's own `oom` counter rose.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "harness/cage/cage.h"
+#include "harness/probe/kernel_log.h"
+#include "reports/record.h"
+
+namespace weighbridge {
+
+class OomWitness {
+ public:
+  // Before the worker is started. `cage` may be null.
+  explicit OomWitness(const Cage* cage);
+
+  struct Account {
+    bool killed = false;  // by the out-of-memory killer
+    std::string whose;    // "the cage's limit of 512 MiB", "the limit of cgroup /docker/x", "the machine"
+    std::vector<reports::Evidence> evidence;
+  };
+  // After the worker ended with SIGKILL and was reaped; `pid` is the one it had.
+  Account account(pid_t pid);
+
+ private:
+  struct Above {
+    CgroupLimit limit;
+    CgroupReading before;
+  };
+  const Cage* const cage_;
+  CgroupReading before_;
+  std::vector<Above> above_;
+  reports::Figure machine_before_;
+  KernelLog log_;
+};
+
+}  // namespace weighbridge
