@@ -14,7 +14,7 @@ std::string render_plain(const Record& record) {
       "bytes\t"
       "peak_rss_bytes\tpage_table_bytes\tswap_peak_bytes\tpredicted_need_bytes\tpredicted_reclaimable_bytes\tminor_"
       "faults\t"
-      "major_faults\tcpu_ns\twall_ns\treason\n";
+      "major_faults\tcpu_ns\twall_ns\treason\tswap_limit_bytes\tcage\n";
   const auto figure = [](const Figure& value) { return value ? std::to_string(*value) : "-"; };
   const auto text = [](const std::string& value) { return value.empty() ? "-" : printable(value); };
   for (const Cell& cell : record.cells) {
@@ -41,6 +41,8 @@ std::string render_plain(const Record& record) {
         figure(cell.cpu_ns),
         figure(cell.wall_ns),
         text(cell.reason),
+        figure(cell.swap_limit_bytes),
+        text(cell.cage),
     };
     out += fmt::format("{}\n", fmt::join(fields, "\t"));
   }

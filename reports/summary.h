@@ -4,13 +4,23 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "reports/record.h"
 
 namespace weighbridge::reports {
 
-// The bound that a cell was weighed against: its own limit, else the machine's smallest; nullopt where there is none.
-Figure limit_of(const Record& record, const Cell& cell);
+// The bound that a cell was weighed against: its own limit, else of the machine's the one that leaves it least room;
+// nullopt where there is none.
+struct Bound {
+  Bytes bytes = 0;
+  bool mappings = false;  // mappings count too, whether read or not (ulimit -v)
+};
+std::optional<Bound> bound_of(const Record& record, const Cell& cell);
+Figure limit_of(const Record& record, const Cell& cell);  // its bytes
+
+// What of the cell counts against the bound: its weight, and what it maps where that counts. 0 where nothing is known.
+Bytes counted_against(const Bound& bound, const Cell& cell);
 
 // What a cell needs, floor included where it was measured. Of a cell that was stopped the prediction, if that is
 // more than what it had reached. nullopt: not known.
@@ -32,21 +42,28 @@ std::optional<Parts> parts_of(const Cell& cell);
 // empty when it is not known.
 std::string why_heavy(const Record& record, const Cell& cell);
 
-// Measured to fit; in a plan (no trials) predicted to be below the limit.
+// Measured to fit; in a plan (no trials) predicted to be below the bound.
 bool fits_in(const Record& record, const Cell& cell);
+
+struct InLimit {
+  Figure limit;  // the cells' own, else the machine's; nullopt: none
+  size_t ways = 0, fitting = 0;
+};
 
 struct Summary {
   size_t ways = 0, fitting = 0, not_run = 0;
   size_t unfinished = 0;           // failed, timed out, killed, interrupted: nothing is said of their memory
   bool plan = false;               // nothing was run
-  const Cell* best = nullptr;      // the lightest that fits; nullptr: nothing does
-  const Cell* lightest = nullptr;  // of those that tell: measured, too heavy, or planned
+  std::vector<InLimit> limits;     // the largest first; one where all cells have the same
+  const Cell* best = nullptr;      // the lightest that fits, in the smallest limit that any does; nullptr: nothing does
+  const Cell* lightest = nullptr;  // of those that tell: measured, too heavy, or planned; in the largest limit
   const Cell* heaviest = nullptr;
 };
 Summary summarise(const Record& record);
 
 // "fits: 9 of 12 ways.  Best: mmap native, needs 420 MiB of 8.00 GiB." Of what failed, was stopped for its time or by
-// somebody else no word on memory: "did not finish: timed-out, eager native: still in load after 3.0 s."
+// somebody else no word on memory: "did not finish: timed-out, eager native: still in load after 3.0 s." With several
+// limits: "fits: 9 of 12 ways in 4.00 GiB; 3 of 12 in 1.00 GiB.  Best in 1.00 GiB: mmap native, needs 420 MiB."
 std::string verdict_line(const Record& record);
 
 // "Heaviest: state-dict native, would need 25.1 GiB: two full copies exist at once." Empty when there is one way alone.

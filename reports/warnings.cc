@@ -73,6 +73,19 @@ void about_spread(const Record& record, std::vector<std::string>& said) {
   }
 }
 
+// A person who reads "fits" beside a limit must know what held it.
+void about_cage(const Record& record, std::vector<std::string>& said) {
+  std::set<Figure> limits;
+  for (const Cell& cell : record.cells) {
+    if (cell.cage == kWatchedCage) limits.insert(cell.limit_bytes);
+  }
+  if (limits.empty()) return;
+  const std::string& reason = record.settings.cage_reason;
+  said.push_back(fmt::format("the {} watched, not held: cache pressure and swap were not emulated{}.",
+                             limits.size() == 1 ? "limit was" : "limits were",
+                             reason.empty() ? "" : " (" + printable(reason) + ")"));
+}
+
 void about_cache(const Record& record, std::vector<std::string>& said) {
   size_t cells = 0;
   Bytes most = 0;
@@ -125,6 +138,7 @@ std::vector<std::string> warnings(const Record& record, bool all) {
     }
     said.push_back(sentence);
   }
+  about_cage(record, said);
   about_spread(record, said);
   about_cache(record, said);
   if (record.machine.error_bytes >= kLagWorthSaying) {

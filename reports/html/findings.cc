@@ -1,30 +1,12 @@
 // What to change, largest saving first, on one scale.
 #include <algorithm>
 
+#include "reports/evidence.h"
 #include "reports/html/sections.h"
 #include "reports/units.h"
 
 namespace weighbridge::reports::html {
 namespace {
-
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-// The evidence's names say their unit at the end, as everywhere in the record.
-std::string evidence_text(const std::string& name, uint64_t value) {
-  if (ends_with(name, "_bytes") || name == "bytes") return human(value);
-  if (ends_with(name, "_ns")) return human_duration(value);
-  return human_count(value);
-}
-
-std::string evidence_name(std::string name) {
-  for (const char* unit : {"_bytes", "_ns"}) {
-    if (ends_with(name, unit)) name.resize(name.size() - std::string_view(unit).size());
-  }
-  std::replace(name.begin(), name.end(), '_', ' ');
-  return name;
-}
 
 void write_finding(Out& out, const Finding& finding, Bytes scale) {
   out.print("<li class=\"finding s-{}\">\n<div class=\"saves\">", finding.severity);
@@ -39,7 +21,7 @@ void write_finding(Out& out, const Finding& finding, Bytes scale) {
   if (!finding.evidence.empty()) {
     out.raw("<dl class=\"evidence\">");
     for (const auto& [name, value] : finding.evidence) {
-      out.print("<div><dt>{}</dt><dd>{}</dd></div>", evidence_name(name), evidence_text(name, value));
+      out.print("<div><dt>{}</dt><dd>{}</dd></div>", figure_name(name), figure_text(name, value));
     }
     out.raw("</dl>\n");
   }

@@ -8,6 +8,7 @@
 
 #include "reports/aggregate.h"
 #include "reports/bar.h"
+#include "reports/evidence.h"
 #include "reports/findings/findings.h"
 #include "reports/paragraph.h"
 #include "reports/printable.h"
@@ -64,6 +65,14 @@ bool is_figure(const std::string& text) {
   return text[0] >= '0' && text[0] <= '9' && text.find(' ', space + 1) == std::string::npos;
 }
 
+// The mark at the end of the line that begins with `strategy`.
+std::string mark_in(const std::string& text, const std::string& strategy) {
+  for (const std::string& line : lines(text)) {
+    if (line.starts_with(strategy)) return line.substr(line.find_last_of(' ') + 1);
+  }
+  return "";
+}
+
 std::string bar(Bytes need, Bytes cache, Figure limit, unsigned columns = 20, bool utf8 = false) {
   return draw({need, cache, limit, 100, columns, utf8});
 }
@@ -78,6 +87,8 @@ mmap        native   1.00 MiB  12.5 GiB    700 KiB  [#++++++++++++|  ] ok  9.4 s
 eager       f32     >8.00 GiB       0 B   25.1 GiB  [#############|##] x       -
    oom-killed: killed by the container's limit at 41.2 s, phase load (oom_kill
      1)
+     memory.events of the cage: oom_kill rose (oom kill before 0, oom kill after
+       1)
 state-dict  native  >8.00 GiB       0 B   25.1 GiB  [#############|##] x       -
    oom-killed: killed by the container's limit at 41.2 s, phase load (oom_kill
      1)
@@ -117,7 +128,7 @@ NEED is predicted, without the floor: what a process needs that has loaded
 
 should fit: 2 of 5 ways.  Best: mmap native, would need 0 B of 8.00 GiB.
 Heaviest: eager f32, would need 25.1 GiB: 25.1 GiB of it are the weights.
-  try   weighbridge run models/llama-7b.safetensors --strategy mmap --dtype native
+  try   weighbridge run models/llama-7b.safetensors --strategy mmap --dtype native --limit 8GiB
 )golden");
 }
 
@@ -143,6 +154,7 @@ TEST_CASE("the verdict in one line") {
   record.machine.limits.clear();
   CHECK(render_verdict(record, {}) == "fits: mmap native, needs 1.00 MiB.\n");
   record.cells.push_back(four_ways().cells[0]);
+  record.cells[1].limit_bytes = std::nullopt;
   CHECK(render_verdict(record, {}) == "fits: all 2 ways.  Best: mmap native, needs 1.00 MiB.\n");
 }
 
@@ -150,10 +162,12 @@ TEST_CASE("the plain form: a header, then a line of as many fields for each cell
   const auto all = lines(render_plain(sample::record()));
   REQUIRE(all.size() == 6);
   const auto fields = [](const std::string& line) { return std::count(line.begin(), line.end(), '\t') + 1; };
-  for (const std::string& line : all) CHECK(fields(line) == 20);
+  for (const std::string& line : all) CHECK(fields(line) == 22);
   CHECK_THAT(all[0], ContainsSubstring("strategy\toptions\tdtype\tlimit_bytes\tcache\tverdict\tneed_bytes\t"));
   CHECK_THAT(all[1], ContainsSubstring("stream\tchunk=1MiB\tint8\t8589934592\twarm\tfits\t6742609920\t262144\t"));
   CHECK_THAT(all[3], ContainsSubstring("\t-\t-\t-\t-\tkilled by the container's limit"));
+  CHECK(all[3].ends_with("\t0\tcgroup v2"));
+  CHECK(all[5].ends_with("\t-\t-"));
   CHECK_THAT(all[5], ContainsSubstring("lazy\t-\tnative\t8589934592\twarm\tnot-run\t-\t-\t"));
 }
 
@@ -233,10 +247,12 @@ TEST_CASE("names from a checkpoint cannot steer the terminal") {
         "f\xE2\x80\xAE"
         "16";
     cell.reason = "bell \a";
+    cell.cage = "watched";
+    for (Trial& trial : cell.trials) trial.evidence = {{"log\x1b", "\x1b[2J\n", {{"a\a_bytes", 1}}}};
     cell.unavailable["x\r"] = "\x1b]0;title\a";
   }
   record.checkpoint.path = "evil\x1b[31m.safetensors";
-  record.machine.error_source = "\x9b";
+  record.machine.error_source = record.settings.cage_reason = "\x9b";
   record.machine.error_bytes = kGiB;
   record.findings = find(record);
   for (const bool utf8 : {false, true}) {
@@ -347,16 +363,166 @@ TEST_CASE("a cold cell is told from its warm twin in names, findings and the bes
   CHECK(verdict_line(record) == "fits: 2 of 4 ways.  Best: mmap native cold, needs 1.00 MiB of 8.00 GiB.");
 }
 
-TEST_CASE("limits and cache states get columns of their own where they differ") {
+TEST_CASE("limits and cache states get columns of their own where they differ, and a limit's ways stand together") {
   Record record = four_ways();
   record.cells[0].limit_bytes = std::nullopt;
   record.cells[1].cache = "cold";
   record.cells[2].limit_bytes = 4 * kGiB;
+  for (Cell& cell : record.cells) {
+    for (Trial& trial : cell.trials) trial.evidence.clear();
+  }
   const auto all = lines(render_terminal(record, {120, false, false, 0}));
   CHECK_THAT(all[0], ContainsSubstring("DTYPE   START     LIMIT       NEED") && ContainsSubstring("AGAINST LIMIT"));
   CHECK_THAT(all[1], ContainsSubstring("int8    warm   8.00 GiB"));  // the machine's bound
   CHECK_THAT(all[2], ContainsSubstring("native  cold   8.00 GiB"));
-  CHECK_THAT(all[3], ContainsSubstring("f32     warm   4.00 GiB"));
+  CHECK_THAT(all[3], ContainsSubstring("native  warm   8.00 GiB"));
+  CHECK_THAT(all[5], ContainsSubstring("f32     warm   4.00 GiB"));
+}
+
+TEST_CASE("who says that a trial was stopped stands below the first, and with -v below each") {
+  const std::string normal = render_terminal(four_ways(), {200, false, false, 0});
+  const auto times = [](const std::string& text, const std::string& part) {
+    size_t found = 0;
+    for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++found;
+    return found;
+  };
+  CHECK(times(normal, "memory.events of the cage: oom_kill rose (oom kill before 0, oom kill after 1)") == 1);
+  CHECK(times(normal, "kernel log") == 0);
+  const std::string all = render_terminal(four_ways(), {200, false, false, 1});
+  CHECK(times(all, "     memory.events of the cage: oom_kill rose") == 6);
+  CHECK(times(all, "Killed process 4711 (weighbridge-wor) (anon rss 8.00 GiB)") == 6);
+  CHECK(times(all, "     wait status: ended by signal 9 (SIGKILL) (signal 9)") == 6);
+}
+
+TEST_CASE("what a limit did to a cell that ended by itself is said where it explains the verdict") {
+  Record record = four_ways();
+  Cell& cell = record.cells[1];
+  CHECK(under_pressure(cell, 4096) == "");  // it fits
+  for (Trial& trial : cell.trials) {
+    trial.verdict = trial.number == 2 ? "thrashed" : "fits-reclaiming";
+    trial.phases[1].limit_hits = 1000 * static_cast<uint64_t>(trial.number);
+    trial.phases[2].refault_file_pages = 1 << 20;
+    trial.phases[2].refault_anon_pages = 256;
+    trial.phases[2].cgroup_psi_full_ns = 3'200'000'000;
+  }
+  aggregate(cell, 0);
+  const std::string said =
+      "at the limit 2,000 times, 36 major faults, 4.00 GiB of file pages read again, 1.00 MiB read back from swap, "
+      "stood still for 3.2 s";
+  CHECK(under_pressure(cell, 4096) == said);
+  CHECK_THAT(render_terminal(record, {200, false, false, 0}), ContainsSubstring("\n     " + said + "\n"));
+  cell.trials[1].phases[0].limit_hits = std::nullopt;  // a sum that lacks a phase is not known
+  cell.trials[1].phases[0].refault_anon_pages = std::nullopt;
+  CHECK(under_pressure(cell, 0) == "36 major faults, 4.00 GiB of file pages read again, stood still for 3.2 s");
+  cell.limit_bytes = std::nullopt;
+  CHECK(under_pressure(cell, 4096) == "");
+}
+
+TEST_CASE("a watched limit is said not to be the same as one that is held") {
+  Record record = four_ways();
+  record.cells[0].cage = "watched";
+  CHECK(warnings(record) ==
+        std::vector<std::string>{"the limit was watched, not held: cache pressure and swap were not emulated."});
+  record.settings.cage_reason = "no cgroup may be made here: \x1b[2J";
+  record.cells[1].cage = "watched";
+  CHECK(warnings(record).at(0).ends_with("emulated (no cgroup may be made here: \\x1b[2J)."));
+  record.cells[1].limit_bytes = kGiB;
+  CHECK(warnings(record).at(0).starts_with("the limits were watched, not held:"));
+  CHECK_THAT(render_terminal(record, {}), ContainsSubstring("1 warning: the limits were watched, not held: cache"));
+}
+
+TEST_CASE(
+    "of several limits the verdict says how many ways fit in each, and which is best in the smallest that any does") {
+  Record record = four_ways();
+  for (const Cell& cell : four_ways().cells) {
+    record.cells.push_back(cell);
+    record.cells.back().limit_bytes = 4 * kGiB;
+  }
+  record.cells[4] = sample::killed_cell("stream", "int8", kStored / 2, 4 * kGiB);  // 6.28 GiB do not fit in 4
+  record.cells[4].limit_bytes = 4 * kGiB;
+  CHECK(verdict_line(record) ==
+        "fits: 2 of 4 ways in 8.00 GiB; 1 of 4 in 4.00 GiB.  Best in 4.00 GiB: mmap native, needs 1.00 MiB.");
+  CHECK(heaviest_line(record).starts_with("Heaviest: eager f32, would need 25.1 GiB"));
+  CHECK(summarise(record).limits.size() == 2);
+
+  record.cells[5].verdict = "oom-killed";
+  CHECK(verdict_line(record) ==
+        "fits: 2 of 4 ways in 8.00 GiB; none of 4 in 4.00 GiB.  Best in 8.00 GiB: mmap native, needs 1.00 MiB.");
+  record.cells[5].verdict = "timed-out";
+  record.cells[0].verdict = record.cells[1].verdict = "oom-killed";
+  CHECK(
+      verdict_line(record) ==
+      "fits: none of 4 ways in 8.00 GiB; none of 4 in 4.00 GiB (1 timed-out).  Lightest: mmap native, needs more than "
+      "1.00 MiB of 8.00 GiB.");
+  CHECK(try_line(record) == "");  // int8 was looked at
+  for (const size_t i : {0u, 1u, 2u, 3u}) record.cells[i].limit_bytes = std::nullopt;
+  record.machine.limits.clear();
+  record.cells[3].verdict = "fits";
+  CHECK_THAT(verdict_line(record), ContainsSubstring("1 of 4 ways without a limit; none of 4 in 4.00 GiB"));
+}
+
+TEST_CASE("one way in several limits is told by its name") {
+  Record record = four_ways();
+  record.cells = {record.cells[0], record.cells[0], record.cells[0]};
+  record.cells[1].limit_bytes = 7 * kGiB;
+  record.cells[2] = sample::killed_cell("stream", "int8", kStored / 2, 4 * kGiB);
+  record.cells[2].limit_bytes = 4 * kGiB;
+  CHECK(verdict_line(record) == "fits: stream int8 in 8.00 GiB, in 7.00 GiB, not in 4.00 GiB; needs 6.28 GiB.");
+  CHECK(heaviest_line(record) == "");
+  record.cells[1].verdict = "timed-out";
+  CHECK(verdict_line(record) == "fits: stream int8 in 8.00 GiB, not in 4.00 GiB (1 timed-out); needs 6.28 GiB.");
+  record.cells[0].verdict = "oom-killed";
+  CHECK(verdict_line(record) ==
+        "does not fit: stream int8 in 8.00 GiB, in 4.00 GiB (1 timed-out); needs more than 6.28 GiB.");
+}
+
+TEST_CASE("a plan for several limits counts in each, and goes on with the best in its limit") {
+  Record record = plan();
+  for (const Cell& cell : plan().cells) {
+    record.cells.push_back(cell);
+    record.cells.back().limit_bytes = 26 * kGiB;
+  }
+  CHECK(verdict_line(record) ==
+        "should fit: 4 of 5 ways in 26.0 GiB; 2 of 5 in 8.00 GiB.  Best in 8.00 GiB: mmap native, would need 0 B.");
+  CHECK(try_line(record).ends_with("--strategy mmap --dtype native --limit 8GiB"));
+  record.cells = {record.cells[0], record.cells[5]};
+  record.cells[0].limit_bytes = 4 * kGiB;
+  CHECK(verdict_line(record) == "should fit: stream int8 in 26.0 GiB, not in 4.00 GiB; would need 6.28 GiB.");
+}
+
+TEST_CASE("a bound on the address space counts what is mapped, read or not") {
+  Record record = plan();
+  for (Cell& cell : record.cells) cell.limit_bytes = std::nullopt;
+  record.machine.limits = {{"physical memory", 64 * kGiB}, {"ulimit -v", 12 * kGiB, Limit::kBoundsAddressSpace}};
+  const Cell &stream = record.cells[0], &mmap = record.cells[1];
+  CHECK(fits_in(record, stream));
+  CHECK_FALSE(fits_in(record, mmap));  // 0 B of need and 12.6 GiB of mappings
+  CHECK(mark_in(render_plan(record, {}), "mmap") == "x");
+  record.machine.limits[1].bytes = 13 * kGiB;
+  CHECK(fits_in(record, mmap));
+  CHECK(
+      verdict_line(record) ==
+      "should fit: 2 of 5 ways.  Best: mmap native, would need 0 B, with its mappings 12.6 GiB of 13.0 GiB of address "
+      "space.");
+
+  // The larger bound bites those that map much.
+  record.machine.limits = {{"container", 8 * kGiB}, {"ulimit -v", 12 * kGiB, Limit::kBoundsAddressSpace}};
+  CHECK(limit_of(record, stream) == 8 * kGiB);
+  CHECK(limit_of(record, mmap) == 12 * kGiB);
+  CHECK_FALSE(fits_in(record, mmap));
+  record.cells[1].limit_bytes = 4 * kGiB;  // asked about a limit elsewhere
+  CHECK(fits_in(record, mmap));
+  record.machine.limits.push_back({"ulimit -l", 1 << 16, Limit::kBoundsLocked});
+  CHECK(limit_of(record, stream) == 8 * kGiB);
+
+  // After a run the verdict says it, whatever the bounds.
+  Record run = four_ways();
+  for (Cell& cell : run.cells) cell.limit_bytes = std::nullopt;
+  run.machine.limits = record.machine.limits;
+  CHECK(fits_in(run, run.cells[1]));
+  CHECK(counted_against({1, true}, run.cells[1]) == kMiB + kStored);
+  run.cells[1].predicted->reclaimable_bytes = ~Bytes{0};
+  CHECK(counted_against({1, true}, run.cells[1]) == ~Bytes{0});
 }
 
 TEST_CASE("warnings: unsteady times and needs, a cache that was not cold, counters that lag, an interruption") {

@@ -1,0 +1,62 @@
+#include "reports/evidence.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "reports/phases.h"
+#include "reports/units.h"
+#include "reports/verdict.h"
+
+namespace weighbridge::reports {
+
+std::string figure_name(std::string name) {
+  for (const std::string_view unit : {"_bytes", "_ns"}) {
+    if (name.ends_with(unit)) name.resize(name.size() - unit.size());
+  }
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+std::string figure_text(const std::string& name, uint64_t value) {
+  if (name.ends_with("_bytes") || name == "bytes") return human(value);
+  if (name.ends_with("_ns")) return human_duration(value);
+  return human_count(value);
+}
+
+std::string sentence(const Evidence& evidence) {
+  std::vector<std::string> figures;
+  for (const auto& [name, value] : evidence.figures) {
+    figures.push_back(fmt::format("{} {}", figure_name(name), figure_text(name, value)));
+  }
+  std::string text = evidence.source;
+  if (!evidence.said.empty()) text += ": " + evidence.said;
+  return figures.empty() ? text : text + fmt::format(" ({})", fmt::join(figures, ", "));
+}
+
+const Trial* telling_trial(const Cell& cell) {
+  const auto found = std::find_if(cell.trials.begin(), cell.trials.end(),
+                                  [&](const Trial& trial) { return trial.verdict == cell.verdict; });
+  return found == cell.trials.end() ? nullptr : &*found;
+}
+
+std::string under_pressure(const Cell& cell, Bytes page_bytes) {
+  const Trial* trial = telling_trial(cell);
+  const bool plain = cell.verdict == verdict::fits || !ended_by_itself(cell.verdict);
+  if (trial == nullptr || !cell.limit_bytes || plain) return "";
+  const Bytes page = page_bytes == 0 ? 4096 : page_bytes;
+  std::vector<std::string> parts;
+  const auto add = [&](Figure Phase::*figure, auto say) {
+    if (const Figure value = sum(*trial, figure); value.value_or(0) > 0) parts.push_back(say(*value));
+  };
+  add(&Phase::limit_hits, [](uint64_t hits) { return "at the limit " + counted(hits, "time", "times"); });
+  add(&Phase::major_faults, [](uint64_t faults) { return counted(faults, "major fault", "major faults"); });
+  add(&Phase::refault_file_pages, [&](uint64_t pages) { return human(pages * page) + " of file pages read again"; });
+  add(&Phase::refault_anon_pages, [&](uint64_t pages) { return human(pages * page) + " read back from swap"; });
+  add(&Phase::cgroup_psi_full_ns, [](uint64_t ns) { return "stood still for " + human_duration(ns); });
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+}  // namespace weighbridge::reports

@@ -1,0 +1,25 @@
+// What a verdict rests on, in words: who said how a trial ended, and what a limit did to one that ended by itself.
+#pragma once
+
+#include <string>
+
+#include "reports/record.h"
+
+namespace weighbridge::reports {
+
+// A figure of evidence says its unit at the end of its name, as everywhere in the record.
+std::string figure_name(std::string name);                         // "anon_rss_bytes" -> "anon rss"
+std::string figure_text(const std::string& name, uint64_t value);  // "anon_rss_bytes" -> "7.99 GiB"
+
+// "kernel log: Killed process 4711 (anon rss 7.99 GiB)". Not yet printable().
+std::string sentence(const Evidence& evidence);
+
+// The trial whose verdict the cell has; nullptr without trials.
+const Trial* telling_trial(const Cell& cell);
+
+// "at the limit 1,234 times, 410,000 major faults, 35.1 GiB of file pages read again, stood still for 3.2 s": of the
+// telling trial of a cell that has a limit of its own and did more in it than fit. Only what is known, and not 0; else
+// empty.
+std::string under_pressure(const Cell& cell, Bytes page_bytes);
+
+}  // namespace weighbridge::reports
