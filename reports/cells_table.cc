@@ -207,8 +207,9 @@ class Table {
     }
     if (style_.verbosity < 1) {
       const Trial* trial = telling_trial(cell);
-      if (trial != nullptr && !trial->evidence.empty() && !evidence_shown_) {
-        out += paragraph(safe(style_, sentence(trial->evidence.front())), style_.columns, deeper, deeper + "  ");
+      const Evidence* evidence = trial == nullptr || evidence_shown_ ? nullptr : most_telling(*trial);
+      if (evidence != nullptr) {
+        out += paragraph(safe(style_, sentence(*evidence)), style_.columns, deeper, deeper + "  ");
         evidence_shown_ = true;
       }
       return out;

@@ -36,6 +36,13 @@ std::string sentence(const Evidence& evidence) {
   return figures.empty() ? text : text + fmt::format(" ({})", fmt::join(figures, ", "));
 }
 
+const Evidence* most_telling(const Trial& trial) {
+  const auto found = std::find_if(trial.evidence.begin(), trial.evidence.end(), [&](const Evidence& evidence) {
+    return evidence.source != "wait status" && evidence.said != trial.reason;
+  });
+  return found == trial.evidence.end() ? nullptr : &*found;
+}
+
 const Trial* telling_trial(const Cell& cell) {
   const auto found = std::find_if(cell.trials.begin(), cell.trials.end(),
                                   [&](const Trial& trial) { return trial.verdict == cell.verdict; });

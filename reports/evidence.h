@@ -14,6 +14,10 @@ std::string figure_text(const std::string& name, uint64_t value);  // "anon_rss_
 // "kernel log: Killed process 4711 (anon rss 7.99 GiB)". Not yet printable().
 std::string sentence(const Evidence& evidence);
 
+// What says best who stopped it: the wait status tells only that somebody did, and what the reason says already needs
+// no repeating. nullptr where there is nothing more.
+const Evidence* most_telling(const Trial& trial);
+
 // The trial whose verdict the cell has; nullptr without trials.
 const Trial* telling_trial(const Cell& cell);
 

@@ -46,9 +46,13 @@ std::string limit_option(const Cell& cell) {
   return cell.limit_bytes ? " --limit " + exact_bytes(*cell.limit_bytes) : "";
 }
 
-bool is_one_way(const Record& record) {
-  return std::all_of(record.cells.begin(), record.cells.end(),
-                     [&](const Cell& cell) { return way_of(cell) == way_of(record.cells.front()); });
+// The same way in each limit, once; that it starts cold in a limit and warm without is no other way then.
+bool is_one_way(const Record& record, const Summary& summary) {
+  const Cell& first = record.cells.front();
+  return record.cells.size() == summary.limits.size() &&
+         std::all_of(record.cells.begin(), record.cells.end(), [&](const Cell& cell) {
+           return strategy_name(cell) == strategy_name(first) && cell.dtype == first.dtype;
+         });
 }
 
 bool names(const Finding& finding, const Cell& cell) {
@@ -118,7 +122,11 @@ std::string line_of_one_way(const Record& record, const Summary& summary) {
   }
   const char* fits = summary.plan ? "should fit" : "fits";
   const char* not_fits = summary.plan ? "should not fit" : "does not fit";
-  std::string line = fmt::format("{}: {} ", in.empty() ? not_fits : fits, way_of(record.cells.front()));
+  const Cell& first = record.cells.front();
+  const bool alike = std::all_of(record.cells.begin(), record.cells.end(),
+                                 [&](const Cell& cell) { return cell.cache == first.cache; });
+  const std::string way = alike ? way_of(first) : printable(strategy_name(first) + " " + first.dtype);
+  std::string line = fmt::format("{}: {} ", in.empty() ? not_fits : fits, way);
   line += fmt::format("{}", fmt::join(in.empty() ? not_in : in, ", "));
   if (!in.empty() && !not_in.empty()) line += fmt::format(", not {}", fmt::join(not_in, ", "));
   if (!summary.plan) line += open_ways(record);
@@ -128,7 +136,7 @@ std::string line_of_one_way(const Record& record, const Summary& summary) {
 
 // "fits: 9 of 12 ways in 4.00 GiB; 3 of 12 in 1.00 GiB.  Best in 1.00 GiB: mmap native, needs 420 MiB."
 std::string line_of_limits(const Record& record, const Summary& summary) {
-  if (is_one_way(record)) return line_of_one_way(record, summary);
+  if (is_one_way(record, summary)) return line_of_one_way(record, summary);
   std::vector<std::string> counts;
   for (const InLimit& limit : summary.limits) {
     const std::string how_many = limit.fitting == limit.ways && limit.ways > 1 ? fmt::format("all {}", limit.ways)
@@ -200,7 +208,7 @@ std::string verdict_line(const Record& record) {
 std::string heaviest_line(const Record& record) {
   const Summary summary = summarise(record);
   if (summary.heaviest == nullptr || summary.ways < 2 || summary.heaviest == summary.best) return "";
-  if (is_one_way(record)) return "";
+  if (is_one_way(record, summary)) return "";
   const std::string why = why_heavy(record, *summary.heaviest);
   return fmt::format("Heaviest: {}, {}{}{}.", way_of(*summary.heaviest), needs(*weight_of(*summary.heaviest)),
                      why.empty() ? "" : ": ", why);

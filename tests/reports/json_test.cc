@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -21,15 +22,19 @@ using namespace weighbridge::reports;
 
 namespace {
 
-std::string as_json(const Record& record) {
+std::string written(const std::function<void(std::FILE*)>& write) {
   char* text = nullptr;
   size_t size = 0;
   std::FILE* stream = open_memstream(&text, &size);
-  write_record(stream, record);
+  write(stream);
   std::fclose(stream);
-  std::string json(text, size);
+  std::string all(text, size);
   std::free(text);
-  return json;
+  return all;
+}
+
+std::string as_json(const Record& record) {
+  return written([&](std::FILE* stream) { write_record(stream, record); });
 }
 
 std::string complaint(const std::string& text) {
@@ -188,18 +193,17 @@ TEST_CASE("another version is refused by its name, an unknown field is not") {
   CHECK(parse_record(with("\"seed\": 42", "\"seed\": 42.0"), "r.json") == sample::record());
 }
 
-TEST_CASE("a trial stands on one line, for a journal") {
-  const Trial trial = sample::record().cells[3].trials[0];
-  char* text = nullptr;
-  size_t size = 0;
-  std::FILE* stream = open_memstream(&text, &size);
-  write_trial(stream, trial);
-  std::fclose(stream);
-  const std::string line(text, size);
-  std::free(text);
-  CHECK(line.find('\n') == line.size() - 1);
+TEST_CASE("a trial, or a record, stands on one line, for a journal that ends it") {
+  const Record record = sample::record();
+  const Trial& trial = record.cells[3].trials[0];
+  const std::string line = written([&](std::FILE* stream) { write_trial(stream, trial); });
+  CHECK(line.find('\n') == std::string::npos);
   CHECK(parse_trial(line, "journal") == trial);
   CHECK_THROWS_AS(parse_trial(line.substr(0, line.size() / 2), "journal"), BadRecord);
+
+  const std::string whole = written([&](std::FILE* stream) { write_record_line(stream, record); });
+  CHECK(whole.find('\n') == std::string::npos);
+  CHECK(parse_record(whole, "journal") == record);
 }
 
 TEST_CASE("a record file appears whole, replaces the old one and leaves no temporary") {

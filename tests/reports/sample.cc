@@ -140,9 +140,9 @@ Trial killed(int number, Bytes need) {
   trial.cgroup_swap_peak_bytes = load.cgroup_psi_full_ns = std::nullopt;
   load.limit_hits = 1234;
   trial.evidence = {
+      {"wait status", "ended by signal 9 (SIGKILL)", {{"signal", 9}}},
       {"memory.events of the cage", "oom_kill rose", {{"oom_kill_before", 0}, {"oom_kill_after", 1}}},
-      {"kernel log", "Memory cgroup out of memory: Killed process 4711 (weighbridge-wor)", {{"anon_rss_bytes", need}}},
-      {"wait status", "ended by signal 9 (SIGKILL)", {{"signal", 9}}}};
+      {"kernel log", "Memory cgroup out of memory: Killed process 4711 (weighbridge-wor)", {{"anon_rss_bytes", need}}}};
   trial.cached_after_bytes = std::nullopt;
   trial.exit_status = std::nullopt;
   trial.exit_signal = 9;

@@ -392,6 +392,12 @@ TEST_CASE("who says that a trial was stopped stands below the first, and with -v
   CHECK(times(all, "     memory.events of the cage: oom_kill rose") == 6);
   CHECK(times(all, "Killed process 4711 (weighbridge-wor) (anon rss 8.00 GiB)") == 6);
   CHECK(times(all, "     wait status: ended by signal 9 (SIGKILL) (signal 9)") == 6);
+
+  Trial trial;
+  trial.evidence = {{"wait status", "exited with status 1", {}}, {"message of the worker", "no such tensor", {}}};
+  CHECK(most_telling(trial)->source == "message of the worker");
+  trial.reason = "no such tensor";
+  CHECK(most_telling(trial) == nullptr);
 }
 
 TEST_CASE("what a limit did to a cell that ended by itself is said where it explains the verdict") {
@@ -471,6 +477,8 @@ TEST_CASE("one way in several limits is told by its name") {
   CHECK(heaviest_line(record) == "");
   record.cells[1].verdict = "timed-out";
   CHECK(verdict_line(record) == "fits: stream int8 in 8.00 GiB, not in 4.00 GiB (1 timed-out); needs 6.28 GiB.");
+  record.cells[1].cache = "cold";  // as it starts in a limit of its own
+  CHECK_THAT(verdict_line(record), ContainsSubstring("stream int8 in 8.00 GiB, not in 4.00 GiB"));
   record.cells[0].verdict = "oom-killed";
   CHECK(verdict_line(record) ==
         "does not fit: stream int8 in 8.00 GiB, in 4.00 GiB (1 timed-out); needs more than 6.28 GiB.");
