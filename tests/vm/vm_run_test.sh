@@ -71,7 +71,7 @@ check "out of memory in the other machine" "137 oom_kill 1" "$(<"$files/first")"
 
 # An ordinary user, to whom a tree of cgroups is delegated.
 out=$("$vm_run" --user nobody -- sh -c '
-  id -un
+  id -un >/dev/stdout
   cd /sys/fs/cgroup/job && mkdir mine && echo 64M >mine/memory.max && echo $$ >mine/cgroup.procs
   cat /proc/self/cgroup
   echo max 2>/dev/null >memory.max || echo limited' 2>/dev/null)
