@@ -111,8 +111,11 @@ void take_verdict(Cell& cell) {
   cell.reason = worst->reason;
   const auto same = std::count_if(cell.trials.begin(), cell.trials.end(),
                                   [&](const Trial& trial) { return trial.verdict == worst->verdict; });
-  if (static_cast<size_t>(same) < cell.trials.size()) {
-    cell.reason = fmt::format("{} of {} trials: {}", same, cell.trials.size(), worst->reason);
+  // A trial that was cut short says nothing of the cell, unless there is no other.
+  const auto tried = std::count_if(cell.trials.begin(), cell.trials.end(),
+                                   [](const Trial& trial) { return was_tried(trial.verdict); });
+  if (same < tried) {
+    cell.reason = fmt::format("{} of {} trials: {}", same, tried, worst->reason);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "harness/cage/cage.h"
 #include "harness/cli/console.h"
 #include "harness/cli/matrix_options.h"
 #include "harness/cli/verb.h"
@@ -62,6 +63,11 @@ constexpr Row kFigures[] = {
     {"system_swap_in_pages", "swap activity of the machine"},
     {"psi_some_ns", "memory stalls (PSI), some"},
     {"psi_full_ns", "memory stalls (PSI), full"},
+    {"cgroup_peak_bytes", "peak usage of a cgroup of its own"},
+    {"cgroup_swap_peak_bytes", "peak swap of a cgroup of its own"},
+    {"refault_file_pages", "file pages taken back and read again"},
+    {"limit_hits", "times that a limit was hit"},
+    {"cgroup_psi_full_ns", "memory stalls of a cgroup alone"},
     {"cached_before_bytes", "the checkpoint's share of the page cache"},
 };
 
@@ -129,10 +135,17 @@ class Doctor : public Verb {
     const char* label = "limits";
     for (const reports::Limit& limit : machine.limits) {
       text += fmt::format("{:<11} {} {}{}\n", label, reports::human(limit.bytes), limit.source,
-                          *label == 'l' ? "   <- this one bites" : "");
+                          &limit == record.limit() ? "   <- this one bites" : "");
       label = "";
     }
-    return text;
+    return text + cages_text();
+  }
+
+  static std::string cages_text() {
+    const Cages cages(true);
+    if (cages.possible()) return fmt::format("cages       {} below {}\n", cages.kind(), cages.parent());
+    return fmt::format("cages       none: {}\n{:<12}run --limit asks systemd for a scope, else the limit is watched\n",
+                       cages.reason(), "");
   }
 };
 

@@ -234,6 +234,7 @@ class MatrixRun {
   // run again. A trial that took everything down three times is not tried a fourth time.
   void take_up(JournalText& before) {
     record_.started = before.record.started;
+    record_.settings.command = before.record.settings.command;
     record_.settings.resumed = before.resumed + 1;
     size_t kept = 0;
     for (auto& [order, trial] : before.finished) {
@@ -246,7 +247,7 @@ class MatrixRun {
       if (order >= turns_.size()) continue;
       reports::Trial trial;
       trial.order = static_cast<int>(order) + 1;
-      trial.number = 0;
+      trial.number = next_number(record_.cells[turns_[order].cell]);
       trial.verdict = reports::verdict::interrupted;
       trial.reason = fmt::format("weighbridge itself, or the machine, ended while this trial ran ({})",
                                  reports::counted(static_cast<uint64_t>(times), "time", "times"));
@@ -259,6 +260,13 @@ class MatrixRun {
       if (!cell.trials.empty()) reports::aggregate(cell, record_.machine.error_bytes);
     }
     events_.note(fmt::format("resumed: {} of {} trials were finished before", kept, turns_.size()));
+  }
+
+  // Of a cell's next trial. One that was cut short is run again under the same number.
+  static int next_number(const reports::Cell& cell) {
+    return 1 + static_cast<int>(std::count_if(cell.trials.begin(), cell.trials.end(), [](const reports::Trial& trial) {
+             return reports::was_tried(trial.verdict);
+           }));
   }
 
   static void without_figures(reports::Trial& trial, const char* why) {
@@ -327,10 +335,7 @@ class MatrixRun {
     job.targets = dtypes_;
     job.passes = request_.passes;
 
-    const int number =
-        1 + static_cast<int>(std::count_if(cell.trials.begin(), cell.trials.end(), [](const reports::Trial& trial) {
-          return reports::was_tried(trial.verdict);
-        }));
+    const int number = next_number(cell);
     events_.begins(order, turns_.size(), cell, number, request_.repeat);
     write_journal([&] { journal_->begins(order, turns_[order].cell); });
     reports::Trial trial;

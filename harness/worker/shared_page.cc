@@ -26,6 +26,7 @@ SharedPageMapping SharedPageMapping::create() {
     throw system_error("ftruncate", "memfd:weighbridge-page", errno);
   }
   SharedPageMapping mapping(std::move(file));  // a new memfd reads as zeroes
+  mapping->layout = kLayout;
   mapping->phase = kPhases;
   for (PhasePage& phase : mapping->phases) phase.need_peak_slot = 2;
   return mapping;

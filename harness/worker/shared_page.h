@@ -36,15 +36,18 @@ struct PhasePage {
 };
 
 struct SharedPage {
+  // These three stand first, in places that no build changes: a worker of another build must still be able to say so.
+  std::atomic<uint64_t> layout;  // kLayout of the parent's build
+  std::atomic<uint32_t> failed;  // 0, or 1 + ErrorKind, or kCrashed; the message is complete once this is set
+  std::array<char, 1024> message;
+
   std::atomic<uint32_t> phase;             // index of Phase while in it; kPhases before `open`
   std::atomic<uint64_t> weights, staging;  // allocated through Memory now
   std::atomic<uint64_t> bytes_read;        // of the checkpoint
   std::atomic<uint64_t> bytes_used;        // delivered bytes checked in `use`
   std::atomic<uint64_t> bytes_to_use;      // passes x delivered bytes
   std::atomic<uint64_t> checksum;
-  std::atomic<uint32_t> checksum_known;  // 1: every tensor was used and equal to the reference
-  std::atomic<uint32_t> failed;          // 0, or 1 + ErrorKind, or kCrashed; the message is complete once this is set
-  std::array<char, 1024> message;
+  std::atomic<uint32_t> checksum_known;   // 1: every tensor was used and equal to the reference
   std::atomic<uint64_t> failed_vm_bytes;  // VmSize when the worker failed; 0: not known
   std::atomic<int32_t> exec_errno;        // the worker could not be started at all
   std::atomic<uint32_t> could_not_enter;  // 1: exec_errno is of the write that should have put it into its cage
@@ -56,6 +59,9 @@ struct SharedPage {
   std::array<PhasePage, kPhases> phases;
 };
 constexpr uint32_t kCrashed = 100;  // an exception that is no Error
+// Two builds whose pages differ must not read each other's: every figure would be shifted. Raise the number with any
+// change that leaves the size as it was.
+constexpr uint64_t kLayout = sizeof(SharedPage) << 16 | 2;
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 static_assert(sizeof(SharedPage) <= 2 * kPageBytes);
 

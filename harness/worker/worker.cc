@@ -36,6 +36,10 @@ std::string read_job() {
 }
 
 void run(SharedPageMapping& page) {
+  if (page->layout != kLayout) {
+    throw Error(ErrorKind::environment,
+                "weighbridge and weighbridge-worker are of different builds: install both of the same");
+  }
   // Never destroyed: arena 0 calls the meter until the process's last free, after static destructors have run.
   static NeedMeter& meter = *new NeedMeter(*page);
   leave_last_words(*page);
