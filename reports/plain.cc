@@ -3,12 +3,14 @@
 
 #include <vector>
 
+#include "reports/fit_table.h"
 #include "reports/printable.h"
 #include "reports/terminal.h"
 
 namespace weighbridge::reports {
 
 std::string render_plain(const Record& record) {
+  if (record.cells.empty() && !record.fits.empty()) return render_fit_plain(record);
   std::string out =
       "strategy\toptions\tdtype\tlimit_bytes\tcache\tverdict\tneed_bytes\tneed_error_bytes\tfloor_bytes\treclaimable_"
       "bytes\t"

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "reports/cells_table.h"
+#include "reports/fit_table.h"
 #include "reports/paragraph.h"
 #include "reports/summary.h"
 #include "reports/tone.h"
@@ -15,15 +16,6 @@ namespace weighbridge::reports {
 namespace {
 
 constexpr size_t kFindingsShown = 3;
-
-std::string warnings_block(const Record& record, const TerminalStyle& style) {
-  const std::vector<std::string> all = warnings(record, style.verbosity > 0);
-  if (all.empty()) return "";
-  if (all.size() == 1) return "\n" + paragraph(safe(style, "1 warning: " + all[0]), style.columns, "", "   ");
-  std::string out = "\n" + paragraph(fmt::format("{} warnings:", all.size()), style.columns, "", "");
-  for (const std::string& one : all) out += paragraph(safe(style, one), style.columns, " - ", "   ");
-  return out;
-}
 
 // What to change, most saved first. Those that make a way fail come with their remedy, the rest with -v.
 std::string findings_block(const Record& record, const TerminalStyle& style) {
@@ -61,9 +53,19 @@ std::string render_verdict(const Record& record, const TerminalStyle& style) {
   return safe(style, verdict_line(record)) + "\n";
 }
 
+std::string render_warnings(const Record& record, const TerminalStyle& style) {
+  const std::vector<std::string> all = warnings(record, style.verbosity > 0);
+  if (all.empty()) return "";
+  if (all.size() == 1) return "\n" + paragraph(safe(style, "1 warning: " + all[0]), style.columns, "", "   ");
+  std::string out = "\n" + paragraph(fmt::format("{} warnings:", all.size()), style.columns, "", "");
+  for (const std::string& one : all) out += paragraph(safe(style, one), style.columns, " - ", "   ");
+  return out;
+}
+
 std::string render_terminal(const Record& record, const TerminalStyle& style) {
+  if (record.cells.empty() && !record.fits.empty()) return render_fit(record, style);
   if (style.verbosity < 0) return render_verdict(record, style);
-  return cells_table(record, style, false) + warnings_block(record, style) + findings_block(record, style) +
+  return cells_table(record, style, false) + render_warnings(record, style) + findings_block(record, style) +
          verdict_block(record, style);
 }
 

@@ -25,16 +25,20 @@ struct TerminalStyle {
   int verbosity = 0;    // -1: the verdict line alone; 1: every trial, every finding, every figure that is not known
 };
 
+// Of a record of `fit` alone, what fit_table.h shows.
 std::string render_terminal(const Record& record, const TerminalStyle& style);
 
 // Of a record that was predicted and not run: NEED is the prediction, without the floor.
 std::string render_plan(const Record& record, const TerminalStyle& style);
 
+// The warnings, as they stand below a table; empty when there are none.
+std::string render_warnings(const Record& record, const TerminalStyle& style);
+
 // One line: "fits: 9 of 12 ways.  Best: mmap native, needs 420 MiB of 8.00 GiB."
 std::string render_verdict(const Record& record, const TerminalStyle& style);
 
-// A header line, then a line for each cell, separated by tabs; bytes and nanoseconds as integers, "-" for what is not
-// known.
+// A header line, then a line for each cell (of a record of `fit` alone, for each way), separated by tabs; bytes and
+// nanoseconds as integers, "-" for what is not known.
 std::string render_plain(const Record& record);
 
 }  // namespace weighbridge::reports

@@ -79,8 +79,12 @@ void about_cage(const Record& record, std::vector<std::string>& said) {
   for (const Cell& cell : record.cells) {
     if (cell.cage == kWatchedCage) limits.insert(cell.limit_bytes);
   }
-  if (limits.empty()) return;
   const std::string& reason = record.settings.cage_reason;
+  for (const Fit& fit : record.fits) {
+    if (reason.empty()) break;
+    for (const FitPoint& point : fit.tries) limits.insert(point.limit_bytes);
+  }
+  if (limits.empty()) return;
   said.push_back(fmt::format("the {} watched, not held: cache pressure and swap were not emulated{}.",
                              limits.size() == 1 ? "limit was" : "limits were",
                              reason.empty() ? "" : " (" + printable(reason) + ")"));
@@ -131,8 +135,10 @@ std::vector<std::string> warnings(const Record& record, bool all) {
   if (record.settings.interrupted) {
     const auto open = std::count_if(record.cells.begin(), record.cells.end(),
                                     [](const Cell& cell) { return !was_tried(cell.verdict); });
-    std::string sentence = fmt::format("the run was interrupted; not measured: {} of {}", open,
-                                       counted(record.cells.size(), "way", "ways"));
+    std::string sentence = "the run was interrupted";
+    if (!record.cells.empty()) {
+      sentence += fmt::format("; not measured: {} of {}", open, counted(record.cells.size(), "way", "ways"));
+    }
     if (!record.settings.command.empty()) {
       sentence += ". Run it again with: " + printable(record.settings.command);
     }
