@@ -1,4 +1,7 @@
 // The head line: what was weighed, where, against which limit, when.
+#include <functional>
+#include <set>
+
 #include "reports/html/sections.h"
 #include "reports/units.h"
 
@@ -30,6 +33,17 @@ std::string spoken_time(std::string iso) {
   return iso;
 }
 
+// "4.00 GiB, 1.00 GiB", the largest first; empty unless the cells have several limits of their own.
+std::string limits_set(const Record& record) {
+  std::set<Bytes, std::greater<>> limits;
+  for (const Cell& cell : record.cells) {
+    if (cell.limit_bytes) limits.insert(*cell.limit_bytes);
+  }
+  std::string text;
+  for (const Bytes limit : limits) text += (text.empty() ? "" : ", ") + human(limit);
+  return limits.size() > 1 ? text : "";
+}
+
 }  // namespace
 
 void write_head_line(Out& out, const View& view) {
@@ -49,7 +63,9 @@ void write_head_line(Out& out, const View& view) {
   out.print("{}, {} memory, {}</li>\n<li class=\"bites\">", counted(static_cast<size_t>(machine.cpus), "CPU", "CPUs"),
             human(machine.memory_bytes), machine.swap_bytes > 0 ? human(machine.swap_bytes) + " swap" : "no swap");
   const Limit* limit = record.limit();
-  if (view.limit && (!limit || *view.limit < limit->bytes)) {
+  if (const std::string set = limits_set(record); !set.empty()) {
+    out.print("limits set for this run: <b>{}</b>", set);
+  } else if (view.limit && (!limit || *view.limit < limit->bytes)) {
     out.print("the limit that bites: <b>{}</b>, set for this run", human(*view.limit));
   } else if (limit) {
     out.print("the limit that bites: <b>{}</b>, {}", human(limit->bytes), limit->source);

@@ -13,6 +13,12 @@ void write_fact(Out& out, const char* name, std::string_view value) {
   if (!value.empty()) out.print("<div><dt>{}</dt><dd>{}</dd></div>\n", name, value);
 }
 
+std::string what_it_bounds(const Limit& limit) {
+  if (limit.bounds == Limit::kBoundsAddressSpace) return limit.bounds + ": mappings count, read or not";
+  if (limit.bounds == Limit::kBoundsLocked) return limit.bounds + ": no load runs into it";
+  return limit.bounds;
+}
+
 void write_limits(Out& out, const View& view) {
   std::vector<const Limit*> limits;
   for (const Limit& limit : view.record.machine.limits) limits.push_back(&limit);
@@ -23,10 +29,11 @@ void write_limits(Out& out, const View& view) {
   std::stable_sort(limits.begin(), limits.end(), [](const Limit* a, const Limit* b) { return a->bytes < b->bytes; });
   out.raw(
       "<table class=\"limits\"><thead><tr><th scope=\"col\" class=\"t\">bound</th><th scope=\"col\">bytes</th><th "
-      "scope=\"col\" class=\"t\"></th></tr></thead><tbody>\n");
+      "scope=\"col\" class=\"t\">of</th><th scope=\"col\" class=\"t\"></th></tr></thead><tbody>\n");
   for (const Limit* limit : limits) {
-    out.print("<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"t\">{}</td></tr>\n", limit->source,
-              human(limit->bytes), Markup{limit == view.record.limit() ? "<b>this one bites</b>" : ""});
+    out.print("<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"t\">{}</td><td class=\"t\">{}</td></tr>\n",
+              limit->source, human(limit->bytes), what_it_bounds(*limit),
+              Markup{limit == view.record.limit() ? "<b>this one bites</b>" : ""});
   }
   out.raw("</tbody></table>\n");
 }
@@ -42,6 +49,7 @@ void write_unavailable(Out& out, const View& view) {
     add(cell.unavailable);
     for (const Trial& trial : cell.trials) add(trial.unavailable);
   }
+  for (const Fit& fit : view.record.fits) add(fit.unavailable);
   out.raw("<h3>What could not be measured</h3>\n");
   if (counts.empty()) {
     out.raw("<p>Everything that was asked for was measured.</p>\n");

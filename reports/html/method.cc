@@ -9,12 +9,25 @@ void write_method(Out& out, const View& view) {
   const Record& record = view.record;
   const Settings& settings = record.settings;
   out.raw("<section id=\"method\" aria-labelledby=\"h-method\">\n<h2 id=\"h-method\">How it was measured</h2>\n");
-  out.print(
-      "<p>Each of the {} ran {} in a process of its own, in shuffled order (seed {}), with {} over the weights in "
-      "<code>use</code>, a {} page cache and huge pages {}. ",
-      counted(record.cells.size(), "way", "ways"),
-      settings.repeat == 1 ? "once" : fmt::format("{} times", settings.repeat), settings.seed,
-      counted(static_cast<size_t>(settings.passes), "pass", "passes"), settings.cache, settings.thp);
+  if (view.only_fits()) {
+    out.print(
+        "<p>Each limit was tried with the load in a process of its own, from a cold cache, in turns with the same load "
+        "without a limit (seed {}). ",
+        settings.seed);
+  } else {
+    out.print(
+        "<p>Each of the {} ran {} in a process of its own, in shuffled order (seed {}), with {} over the weights in "
+        "<code>use</code> (page cache: {}; huge pages: {}). ",
+        counted(record.cells.size(), "way", "ways"),
+        settings.repeat == 1 ? "once" : fmt::format("{} times", settings.repeat), settings.seed,
+        counted(static_cast<size_t>(settings.passes), "pass", "passes"), settings.cache, settings.thp);
+  }
+  if (settings.reserve_bytes) {
+    out.print("A guard ended what would have left the machine less than {}. ", human(*settings.reserve_bytes));
+  }
+  if (settings.resumed > 0) {
+    out.print("The run was cut off and resumed {}. ", counted(static_cast<size_t>(settings.resumed), "time", "times"));
+  }
   if (settings.sample_interval_ns > 0) {
     out.print("The timelines hold a sample every {}; peaks do not rest on them.</p>\n",
               human_duration(settings.sample_interval_ns));

@@ -57,12 +57,15 @@ void write_html(std::FILE* file, const Record& record) {
   html::write_head_line(out, view);
   out.raw("<main id=\"main\">\n");
   html::write_verdict(out, view);
-  html::write_findings(out, view);
+  html::write_fits(out, view);
+  if (!view.only_fits()) html::write_findings(out, view);
   html::write_matrix(out, view);
   html::write_table(out, view);
   html::write_timelines(out, view);
-  html::write_predictions(out, view);
-  html::write_accuracy(out, view);
+  if (!view.only_fits()) {
+    html::write_predictions(out, view);
+    html::write_accuracy(out, view);
+  }
   html::write_trials(out, view);
   html::write_machine(out, view);
   html::write_method(out, view);

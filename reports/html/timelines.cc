@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "reports/evidence.h"
 #include "reports/html/chart.h"
 #include "reports/html/columns.h"
 #include "reports/html/sections.h"
 #include "reports/units.h"
+#include "reports/verdict.h"
 
 namespace weighbridge::reports::html {
 namespace {
@@ -123,6 +125,18 @@ void write_caption(Out& out, const Cell& cell, const Trial& trial) {
   out.raw("</figcaption>\n</figure>\n");
 }
 
+// What held the limit, and what it did where that explains the verdict.
+void write_cage(Out& out, const View& view, const Cell& cell) {
+  const std::string pressure = under_pressure(cell, view.record.machine.page_bytes);
+  if (!pressure.empty()) out.print("<p>In its limit: {}.</p>\n", pressure);
+  if (!cell.limit_bytes || cell.cage.empty()) return;
+  out.print("<p class=\"note\">The limit of {} was {}", human(*cell.limit_bytes),
+            cell.cage == kWatchedCage ? "watched, not held: cache pressure and swap were not emulated"
+                                      : "held by " + cell.cage);
+  if (cell.swap_limit_bytes) out.print(", with {} of swap", human(*cell.swap_limit_bytes));
+  out.raw(".</p>\n");
+}
+
 void write_timeline(Out& out, const View& view, size_t index) {
   const Cell& cell = view.cell(index);
   const Trial* trial = median_trial(cell);
@@ -134,6 +148,7 @@ void write_timeline(Out& out, const View& view, size_t index) {
       ended_early(cell) && cell.need_bytes ? "\u2265 " : "", bytes_or_dash(cell.need_bytes), need_bar(view, cell),
       index);
   if (!cell.reason.empty()) out.print("<p class=\"reason\">{}</p>\n", cell.reason);
+  write_cage(out, view, cell);
   if (trial && trial->timeline.size() > 0) {
     out.print("<figure data-cell=\"{}\">\n", index);
     write_key(out, view, cell, *trial);

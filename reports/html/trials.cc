@@ -1,6 +1,7 @@
 // How far the trials of each way lie apart: peaks hardly, times more. A dot a trial; three points make no box plot.
 #include <algorithm>
 
+#include "reports/evidence.h"
 #include "reports/html/sections.h"
 #include "reports/units.h"
 
@@ -54,6 +55,20 @@ void write_summary(Out& out, const View& view, size_t index) {
   out.raw("</tr>\n");
 }
 
+// Who says so, each with its figures.
+void write_evidence(Out& out, const Trial& trial) {
+  if (trial.evidence.empty()) return;
+  out.raw("<ul class=\"said\">");
+  for (const Evidence& evidence : trial.evidence) {
+    out.print("<li><b>{}</b> {}", evidence.source, evidence.said);
+    for (const auto& [name, value] : evidence.figures) {
+      out.print(" <small>{} {}</small>", figure_name(name), figure_text(name, value));
+    }
+    out.raw("</li>");
+  }
+  out.raw("</ul>");
+}
+
 void write_each(Out& out, const View& view) {
   out.raw(
       "<div class=\"scroll\" role=\"region\" aria-label=\"each trial\" tabindex=\"0\"><table class=\"trials "
@@ -73,6 +88,7 @@ void write_each(Out& out, const View& view) {
                 human_duration(trial_cpu_ns(trial)), trial_wall_ns(trial), human_duration(trial_wall_ns(trial)),
                 trial.reason);
       if (outcome(trial.verdict) != Outcome::fits && !trial.reached.empty()) out.print(" Reached {}.", trial.reached);
+      write_evidence(out, trial);
       out.raw("</td></tr>\n");
     }
   }

@@ -1,6 +1,7 @@
 // The verdict in words, first: what fits, the lightest way, the heaviest and why, what to do now.
 #include <algorithm>
 
+#include "reports/fit_table.h"
 #include "reports/html/sections.h"
 #include "reports/units.h"
 #include "reports/verdict.h"
@@ -10,6 +11,11 @@ namespace weighbridge::reports::html {
 namespace {
 
 Outcome overall(const View& view) {
+  if (view.only_fits()) {
+    const auto& fits = view.record.fits;
+    const bool any = std::any_of(fits.begin(), fits.end(), [](const Fit& fit) { return fit.survival || fit.useful; });
+    return any ? Outcome::fits : Outcome::fails;
+  }
   if (view.measured == 0) return Outcome::missing;
   if (view.fitting == view.measured) return Outcome::fits;
   return view.fitting > 0 ? Outcome::strained : Outcome::fails;
@@ -112,9 +118,23 @@ void write_first_step(Out& out, const View& view) {
   out.raw("</dd></div>\n");
 }
 
+// "9 of 12 ways fit in 4.00 GiB, 3 of 12 in 1.00 GiB".
+std::string in_each_limit(const Summary& summary) {
+  std::string text;
+  for (const InLimit& limit : summary.limits) {
+    const std::string where = limit.limit ? "in " + human(*limit.limit) : "without a limit";
+    const std::string how_many = limit.fitting == 0 ? "none" : std::to_string(limit.fitting);
+    text += text.empty() ? fmt::format("{} of {} {} {}", limit.fitting == 0 ? "None" : how_many,
+                                       counted(limit.ways, "way", "ways"), limit.fitting < 2 ? "fits" : "fit", where)
+                         : fmt::format(", {} of {} {}", how_many, limit.ways, where);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string headline(const View& view) {
+  if (view.only_fits()) return fits_headline(view.record);
   const Summary summary = summarise(view.record);
   if (view.measured == 0 && summary.unfinished == 0) return "Nothing was measured";
   const size_t tried = summary.ways - summary.not_run;
@@ -131,6 +151,8 @@ std::string headline(const View& view) {
       text = failed == tried ? fmt::format("All {} ways failed", tried)
                              : fmt::format("None of the {} ways finished", tried);
     }
+  } else if (summary.limits.size() > 1) {
+    text = in_each_limit(summary);
   } else if (view.fitting == tried) {
     text = tried == 1 ? "The one way measured fits" : fmt::format("All {} ways fit", tried);
   } else if (view.fitting > 0) {
@@ -159,9 +181,17 @@ void write_verdict(Out& out, const View& view) {
     out.print("<p class=\"alert\">{}{} only by swapping.</p>\n", mark(Outcome::strained),
               counted(view.strained, "way finishes", "ways finish"));
   }
+  if (view.only_fits()) {
+    out.print("<p>{}</p>\n", fit_line(view.record));
+    write_warnings(out, view);
+    out.raw("</section>\n");
+    return;
+  }
   out.raw("<dl class=\"ways\">\n");
   if (view.best) {
-    write_way(out, view, "Lightest way that fits", *view.best, why_light(view.cell(*view.best)));
+    const bool several = summarise(view.record).limits.size() > 1;
+    write_way(out, view, several ? "Best way in the smallest limit" : "Lightest way that fits", *view.best,
+              why_light(view.cell(*view.best)));
   } else if (view.lightest) {
     write_way(out, view, "Lightest way", *view.lightest, view.cell(*view.lightest).reason);
   } else if (const Cell* cell = first_unfinished(view)) {

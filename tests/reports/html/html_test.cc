@@ -280,7 +280,63 @@ TEST_CASE("a limit that was set for the run stands in the verdict, not the machi
   CHECK_THAT(html, ContainsSubstring("23 of 24 ways fit in 768 MiB."));
   CHECK_THAT(html, ContainsSubstring("the limit that bites: <b>768 MiB</b>, set for this run"));
   record.cells[3].limit_bytes = 1u << 30;
-  CHECK_THAT(html_of(record), ContainsSubstring("23 of 24 ways fit.") && ContainsSubstring("state-dict/int8 @ 1GiB"));
+  const std::string two = html_of(record);
+  CHECK_THAT(two, ContainsSubstring("1 of 1 way fits in 1.00 GiB, 22 of 23 in 768 MiB."));
+  CHECK_THAT(two, ContainsSubstring("state-dict/int8 @ 1GiB"));
+  CHECK_THAT(two, ContainsSubstring("limits set for this run: <b>1.00 GiB, 768 MiB</b>"));
+}
+
+TEST_CASE("of several limits the page says what fits in each, what held it, and who says what did not") {
+  const std::string html = html_of(limits_record());
+  CHECK_THAT(html, ContainsSubstring("3 of 4 ways fit in 768 MiB, 1 of 4 in 128 MiB."));
+  CHECK_THAT(
+      html, ContainsSubstring("Best way in the smallest limit") && ContainsSubstring(">mmap/native cold @ 128MiB</a>"));
+  CHECK_THAT(html, ContainsSubstring("limits set for this run: <b>768 MiB, 128 MiB</b>"));
+  CHECK_THAT(html, ContainsSubstring("the limit was watched, not held: cache pressure and swap were not emulated "
+                                     "(cgroup2: mounted read-only)."));
+  CHECK(count(html, "The limit of 128 MiB was watched, not held") == 4);
+  CHECK(count(html, "The limit of 768 MiB was held by cgroup v2, with 0 B of swap.") == 4);
+  CHECK_THAT(html,
+             ContainsSubstring("In its limit: at the limit 4,321 times, 9,000 major faults, 391 MiB of file pages "
+                               "read again, stood still for 410 ms."));
+  CHECK_THAT(html, ContainsSubstring("<b>kernel log</b> Killed process 4711 <small>anon rss 765 MiB</small>"));
+  CHECK_THAT(html, ContainsSubstring("A guard ended what would have left the machine less than 1.00 GiB.") &&
+                       ContainsSubstring("resumed 2 times"));
+  CHECK_THAT(html, ContainsSubstring("<td class=\"t\">address space: mappings count, read or not</td>") &&
+                       ContainsSubstring("<td class=\"t\">locked memory: no load runs into it</td>"));
+  CHECK(count(html, "this one bites") == 1);
+}
+
+TEST_CASE("what fit found stands in words, as a table with a picture, and try by try") {
+  const std::string html = html_of(fit_record());
+  CHECK_THAT(html, ContainsSubstring("<title>The smallest limit is 8.00 MiB; useful from 490 MiB</title>"));
+  CHECK_THAT(html,
+             ContainsSubstring("The smallest limit: mmap native survives in 8.00 MiB, but is useful only from 490 "
+                               "MiB (1.9x as long); eager native needs 520 MiB; train.py f32 has none that was "
+                               "found."));
+  const std::string fits =
+      html.substr(html.find("id=\"fits\""), html.find("id=\"machine\"") - html.find("id=\"fits\""));
+  CHECK(count(fits, "class=\"f-swap\"") == 2);  // the key and mmap's stretch: eager is useful where it survives
+  CHECK(count(fits, "class=\"f-ok\"") == 3);
+  CHECK(count(fits, "class=\"l-predicted\"") == 3);
+  CHECK_THAT(fits,
+             ContainsSubstring("<b class=\"name\">mmap native</b> in 8.00 MiB: thrashed, 410,000 major faults, 7.63 "
+                               "GiB read again, stood still for 31.0 s of 42.0 s."));
+  CHECK(count(fits, "<td class=\"v\">smallest, and useful</td>") == 1);
+  CHECK(count(fits, "<td class=\"v\">smallest</td>") == 1);
+  CHECK_THAT(html, ContainsSubstring("<dd>it was stopped in every limit that was tried"));
+  for (const char* absent : {"id=\"findings\"", "id=\"predictions\"", "id=\"accuracy\"", "Nothing was measured"}) {
+    INFO(absent);
+    CHECK(count(html, absent) == 0);
+  }
+
+  Record record = fit_record();
+  record.fits.erase(record.fits.begin(), record.fits.begin() + 2);
+  CHECK_THAT(html_of(record), ContainsSubstring("No limit was found in which it loads."));
+  record = gpt2_record();
+  record.fits = fit_record().fits;  // beside a run: a section of its own, and the run's verdict
+  CHECK_THAT(html_of(record), ContainsSubstring("23 of 24 ways fit") && ContainsSubstring("id=\"fits\"") &&
+                                  ContainsSubstring("id=\"findings\""));
 }
 
 TEST_CASE("a file is there completely or not at all") {

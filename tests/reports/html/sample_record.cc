@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <random>
 
+#include "reports/aggregate.h"
+
 namespace weighbridge::reports {
 namespace {
 
@@ -303,6 +305,70 @@ Record troubled_record() {
   return record;
 }
 
+Record limits_record() {
+  Record record = base_record();
+  record.settings.cache = "cold in a limit, else warm";
+  record.settings.cage_reason = "cgroup2: mounted read-only";
+  record.settings.reserve_bytes = GiB;
+  record.settings.resumed = 2;
+  record.machine.limits.push_back({"ulimit -v", 64 * GiB, Limit::kBoundsAddressSpace});
+  record.machine.limits.push_back({"ulimit -l", 8 * MiB, Limit::kBoundsLocked});
+  std::mt19937 random(13);
+  int order = 0;
+  for (const Bytes limit : {768 * MiB, 128 * MiB}) {
+    for (const size_t shape : {0u, 2u, 3u, 4u}) {
+      Cell cell = cell_of(shapes[shape], kinds[0], random, order);
+      cell.limit_bytes = limit;
+      cell.cache = "cold";
+      cell.cage = limit == 768 * MiB ? "cgroup v2" : "watched";
+      cell.swap_limit_bytes = limit == 768 * MiB ? Figure(0) : std::nullopt;
+      if (limit < 768 * MiB && cell.need_bytes > limit) {
+        cell.verdict = "over-limit";
+        cell.need_bytes = limit + 2 * MiB;
+        cell.reason = "Its need passed the watched limit of 128 MiB in load.";
+      }
+      for (Trial& trial : cell.trials) {
+        trial.verdict = cell.verdict;
+        if (cell.verdict == "oom-killed") {
+          trial.evidence = {{"memory.events of the cage", "oom_kill rose from 0 to 1", {}},
+                            {"kernel log", "Killed process 4711", {{"anon_rss_bytes", *cell.need_bytes}}}};
+        }
+      }
+      record.cells.push_back(std::move(cell));
+    }
+  }
+  Cell& mapped = record.cells[3];
+  mapped.verdict = "fits-reclaiming";
+  for (Trial& trial : mapped.trials) {
+    trial.verdict = mapped.verdict;
+    for (Phase& phase : trial.phases) {
+      phase.limit_hits = phase.refault_file_pages = phase.cgroup_psi_full_ns = 0;
+    }
+    Phase& use = trial.phases[2];
+    use.limit_hits = 4'321;
+    use.major_faults = 9'000;
+    use.refault_file_pages = 100'000;
+    use.cgroup_psi_full_ns = 410'000'000;
+  }
+  return record;
+}
+
+Record fit_record() {
+  Record record = base_record();
+  const FitPoint killed{4 * MiB, "oom-killed", std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt, 1};
+  Fit mapped{"mmap", {}, "native", 7 * MiB, {}, {}, {}, {}};
+  mapped.survival = FitPoint{8 * MiB, "thrashed", 42.5, 42'000'000'000, 410'000, 2'000'000, 31'000'000'000, 1};
+  mapped.useful = FitPoint{490 * MiB, "fits-reclaiming", 1.9, 1'900'000'000, 3'400, 5'200, 90'000'000, 3};
+  mapped.tries = {*mapped.useful, killed, *mapped.survival};
+  Fit copied{"eager", {}, "native", 515 * MiB, {}, {}, {}, {}};
+  copied.survival = copied.useful = FitPoint{520 * MiB, "fits", 1.1, 1'100'000'000, 400, 20, 1'000'000, 3};
+  copied.tries = {*copied.survival};
+  Fit foreign{"train.py", {}, "f32", std::nullopt, {}, {}, {killed}, {}};
+  record.fits = {mapped, copied, foreign};
+  for (Fit& fit : record.fits) explain(fit);
+  return record;
+}
+
 Record hostile_record() {
   const std::string script = "<script>alert(1)</script>", image = "\"><img src=x onerror=alert(2)>",
                     end = "</script><script>alert(3)</script>", cdata = "]]>-->'\x1b[31m\xff\xe2\x80\xae";
@@ -316,6 +382,17 @@ Record hostile_record() {
   record.machine.hostname = script;
   record.machine.cpu = image;
   record.machine.limits[1].source = end + image;
+  record.machine.limits[0].bounds = script;
+  record.settings.cage_reason = cdata + image;
+  record.fits = fit_record().fits;
+  for (Fit& fit : record.fits) {
+    fit.strategy = script;
+    fit.options = {{end, image}};
+    fit.dtype = cdata;
+    fit.unavailable = {{image, end}};
+    for (FitPoint& point : fit.tries) point.verdict = image;
+    if (fit.survival) fit.survival->verdict = end;
+  }
   record.machine.unavailable = {{script, image}, {cdata, end}};
   record.settings.command = "weighbridge run '" + script + "' && echo \"" + end + "\"";
   record.settings.cache = image;
@@ -332,7 +409,9 @@ Record hostile_record() {
     cell.checksum = image;
     if (i == 2) cell.verdict = end;
     if (cell.accuracy) cell.accuracy->worst_tensor = script;
+    cell.cage = image;
     for (Trial& trial : cell.trials) {
+      trial.evidence = {{end, image, {{script + "_bytes", 1}}}, {cdata, script, {}}};
       trial.reason = script;
       trial.reached = image;
       for (auto& [name, start] : trial.phase_start_ns) name = end + "\xe2\x80\xa8" + name;

@@ -14,4 +14,10 @@ Record troubled_record();
 // Names that try to break out of every context they could be put in.
 Record hostile_record();
 
+// Four ways in two limits, one held and one watched, with evidence of what did not fit.
+Record limits_record();
+
+// What `fit` found: no cells.
+Record fit_record();
+
 }  // namespace weighbridge::reports

@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
     write_html_file(folder + "/gpt2.html", gpt2_record());
     write_html_file(folder + "/troubled.html", troubled_record());
     write_html_file(folder + "/hostile.html", hostile_record());
+    write_html_file(folder + "/limits.html", limits_record());
+    write_html_file(folder + "/fit.html", fit_record());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "html_samples: %s\n", error.what());
     return 1;
