@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "reports/phases.h"
@@ -26,9 +27,29 @@ std::string figure_text(const std::string& name, uint64_t value) {
   return human_count(value);
 }
 
+std::vector<std::pair<std::string, uint64_t>> untold_figures(const Evidence& evidence) {
+  // A number for itself, not a part of a longer one: "12" stands in "is 12." and not in "12.5", "4,12" or "312".
+  const auto told = [&said = evidence.said](const std::string& number) {
+    const auto is = [&](size_t at, const char* any) { return at < said.size() && std::strchr(any, said[at]); };
+    for (size_t at = 0; (at = said.find(number, at)) != std::string::npos; ++at) {
+      const size_t end = at + number.size();
+      const bool begins = at == 0 || !is(at - 1, "0123456789.,");
+      const bool ends = !is(end, "0123456789") && !(is(end, ".,") && is(end + 1, "0123456789"));
+      if (begins && ends) return true;
+    }
+    return false;
+  };
+  std::vector<std::pair<std::string, uint64_t>> untold;
+  for (const auto& figure : evidence.figures) {
+    const auto& [name, value] = figure;
+    if (!told(std::to_string(value)) && !told(figure_text(name, value))) untold.push_back(figure);
+  }
+  return untold;
+}
+
 std::string sentence(const Evidence& evidence) {
   std::vector<std::string> figures;
-  for (const auto& [name, value] : evidence.figures) {
+  for (const auto& [name, value] : untold_figures(evidence)) {
     figures.push_back(fmt::format("{} {}", figure_name(name), figure_text(name, value)));
   }
   std::string text = evidence.source;

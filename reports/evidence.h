@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "reports/record.h"
 
@@ -11,7 +13,10 @@ namespace weighbridge::reports {
 std::string figure_name(std::string name);                         // "anon_rss_bytes" -> "anon rss"
 std::string figure_text(const std::string& name, uint64_t value);  // "anon_rss_bytes" -> "7.99 GiB"
 
-// "kernel log: Killed process 4711 (anon rss 7.99 GiB)". Not yet printable().
+// Its figures that its own words do not say already.
+std::vector<std::pair<std::string, uint64_t>> untold_figures(const Evidence& evidence);
+
+// "kernel log: Killed process 4711 (anon rss 7.99 GiB)": with the untold figures. Not yet printable().
 std::string sentence(const Evidence& evidence);
 
 // What says best who stopped it: the wait status tells only that somebody did, and what the reason says already needs

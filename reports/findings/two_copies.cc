@@ -50,10 +50,12 @@ std::vector<Finding> two_copies(const Record& record) {
 
     auto& [finding, heaviest] = of_dtype[cell.dtype];
     add_cell(finding, cell);
+    // Of several limits the heaviest is measured in the largest: that it breaks in a smaller one is what matters.
+    if (does_not_fit(cell.verdict)) finding.severity = "high";
     if (heavy->bytes <= heaviest) continue;
     heaviest = heavy->bytes;
     finding.id = "two-copies";
-    finding.severity = does_not_fit(cell.verdict) ? "high" : "medium";
+    if (finding.severity.empty()) finding.severity = "medium";
     finding.title = fmt::format("Two full copies exist at once while {} loads: it {}, {} needs {}", cell_name(cell),
                                 needs(cell), cell_name(*lighter), human(weight_of(*lighter)->bytes));
     finding.remedy = fmt::format("Load as {} does. {}", cell_name(*lighter), remedy_of(cell));

@@ -61,7 +61,7 @@ void write_evidence(Out& out, const Trial& trial) {
   out.raw("<ul class=\"said\">");
   for (const Evidence& evidence : trial.evidence) {
     out.print("<li><b>{}</b> {}", evidence.source, evidence.said);
-    for (const auto& [name, value] : evidence.figures) {
+    for (const auto& [name, value] : untold_figures(evidence)) {
       out.print(" <small>{} {}</small>", figure_name(name), figure_text(name, value));
     }
     out.raw("</li>");

@@ -64,6 +64,16 @@ TEST_CASE("two-copies: a killed cell is judged by its prediction, and its findin
   CHECK(finding->cells == std::vector<std::string>{"convert-after/f16", "state-dict/f16"});
 }
 
+TEST_CASE("two-copies: that a smaller limit kills it makes the finding high, whatever the larger does") {
+  Cell copied = measured("state-dict", "native", 2 * kStored), lighter = measured("eager", "native", kStored);
+  copied.limit_bytes = lighter.limit_bytes = 64 * kGiB;
+  const auto found = find(with({copied, lighter, sample::killed_cell("state-dict", "native", 2 * kStored, 7 * kGiB),
+                                measured("eager", "native", kStored)}));
+  REQUIRE(only(found, "two-copies") != nullptr);
+  CHECK(only(found, "two-copies")->severity == "high");
+  CHECK_THAT(only(found, "two-copies")->title, ContainsSubstring("it needs 25.1 GiB"));
+}
+
 TEST_CASE("two-copies: silent for one copy, for another dtype, another limit, or a lighter way that does not fit") {
   CHECK_FALSE(
       only(find(with({measured("convert-after", "native", kStored), measured("mmap", "native", 0)})), "two-copies"));

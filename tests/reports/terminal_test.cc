@@ -391,7 +391,14 @@ TEST_CASE("who says that a trial was stopped stands below the first, and with -v
   const std::string all = render_terminal(four_ways(), {200, false, false, 1});
   CHECK(times(all, "     memory.events of the cage: oom_kill rose") == 6);
   CHECK(times(all, "Killed process 4711 (weighbridge-wor) (anon rss 8.00 GiB)") == 6);
-  CHECK(times(all, "     wait status: ended by signal 9 (SIGKILL) (signal 9)") == 6);
+  CHECK(times(all, "     wait status: ended by signal 9 (SIGKILL)\n") == 6);
+
+  CHECK(
+      sentence({"memory.events", "oom_kill was 0 and is 12", {{"before", 0}, {"after", 12}, {"at", 1}, {"all", 2}}}) ==
+      "memory.events: oom_kill was 0 and is 12 (at 1, all 2)");
+  CHECK(sentence({"limit", "is 1.00 MiB, 4,096 pages.", {{"limit_bytes", 1 << 20}, {"pages", 4096}, {"x", 96}}}) ==
+        "limit: is 1.00 MiB, 4,096 pages. (x 96)");
+  CHECK(sentence({"log", "", {}}) == "log");
 
   Trial trial;
   trial.evidence = {{"wait status", "exited with status 1", {}}, {"message of the worker", "no such tensor", {}}};
