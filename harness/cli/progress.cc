@@ -23,6 +23,14 @@ std::string bar(double fraction) {
   return std::string(static_cast<size_t>(full), '#') + std::string(static_cast<size_t>(kWidth - full), '-');
 }
 
+// "eager native cold in 4.00 GiB"
+std::string way_of(const reports::Cell& cell) {
+  std::string way =
+      fmt::format("{} {}{}", printable(reports::strategy_name(cell)), cell.dtype, cell.cache == "cold" ? " cold" : "");
+  if (cell.limit_bytes) way += " in " + reports::human(*cell.limit_bytes);
+  return way;
+}
+
 }  // namespace
 
 Progress::Progress(Loudness loudness) : loudness_(loudness), redraws_(loudness != Loudness::quiet && can_redraw()) {}
@@ -98,8 +106,7 @@ void Progress::begins(size_t order, size_t trials, const reports::Cell& cell, in
   order_ = order;
   trials_ = trials;
   fraction_ = 0;
-  what_ = fmt::format("{} {}{} ({}/{})", printable(cell.strategy), cell.dtype, cell.cache == "cold" ? " cold" : "",
-                      number, repeat);
+  what_ = fmt::format("{} ({}/{})", way_of(cell), number, repeat);
   progress({"start", 0, 0});
 }
 
@@ -126,14 +133,33 @@ void Progress::ended(const reports::Cell& cell, const reports::Trial& trial) {
     need = std::max(need, phase.need_peak_bytes);
     wall += phase.wall_ns;
   }
-  line(fmt::format("trial {}/{}  {}/{}  {}  need {}  {}", order_ + 1, trials_, printable(cell.strategy), cell.dtype,
-                   trial.verdict, reports::human(need), reports::human_duration(wall)));
+  line(fmt::format("trial {}/{}  {}  {}  need {}  {}", order_ + 1, trials_, way_of(cell), trial.verdict,
+                   reports::human(need), reports::human_duration(wall)));
 }
 
 void Progress::cell_ended(const reports::Cell& cell) {
   if (redraws_) return;
-  line(fmt::format("[{}/{}] {} {}{}: {}, need {}", order_ + 1, trials_, printable(cell.strategy), cell.dtype,
-                   cell.cache == "cold" ? " cold" : "", cell.verdict, reports::human(cell.need_bytes)));
+  line(fmt::format("[{}/{}] {}: {}, need {}", order_ + 1, trials_, way_of(cell), cell.verdict,
+                   reports::human(cell.need_bytes)));
+}
+
+void Progress::tries(size_t way, size_t ways, const reports::Cell& cell, const std::string& what) {
+  if (started_ns_ == 0) started_ns_ = heard_ns_ = monotonic_ns();
+  order_ = way;
+  trials_ = ways;
+  what_ = fmt::format("{} {}: {}", printable(reports::strategy_name(cell)), cell.dtype, what);
+  fraction_ = 0;
+  progress({"start", 0, 0});
+}
+
+void Progress::found(const reports::Fit& fit) {
+  const auto limit = [](const std::optional<reports::FitPoint>& point) {
+    if (!point) return std::string("not known");
+    const std::string slowdown = point->slowdown ? fmt::format(" ({:.2g} x)", *point->slowdown) : std::string();
+    return reports::human(point->limit_bytes) + slowdown;
+  };
+  line(fmt::format("[{}/{}] {} {}: survives from {}, useful from {}", order_ + 1, trials_, printable(fit.strategy),
+                   fit.dtype, limit(fit.survival), limit(fit.useful)));
 }
 
 void Progress::note(const std::string& text) {

@@ -24,6 +24,8 @@ class Progress : public MatrixEvents {
   void ended(const reports::Cell& cell, const reports::Trial& trial) override;
   void cell_ended(const reports::Cell& cell) override;
   void note(const std::string& line) override;
+  void tries(size_t way, size_t ways, const reports::Cell& cell, const std::string& what) override;
+  void found(const reports::Fit& fit) override;
   // For work that is not a trial (synth): the same line.
   void work(const char* what, uint64_t done, uint64_t total);
   void finish();  // takes the redrawn line away

@@ -1,6 +1,7 @@
 // weighbridge report: render a record again.
 #include "harness/cli/console.h"
 #include "harness/cli/verb.h"
+#include "reports/fit_table.h"
 #include "reports/html/html.h"
 #include "reports/json.h"
 
@@ -26,7 +27,11 @@ class Report : public Verb {
       reports::write_html_file(html_, record);
       return kDone;
     }
-    print(plain_ ? reports::render_plain(record) : reports::render_terminal(record, stdout_style(0)));
+    if (record.fits.empty()) {
+      print(plain_ ? reports::render_plain(record) : reports::render_terminal(record, stdout_style(0)));
+    } else {
+      print(plain_ ? reports::render_fit_plain(record) : reports::render_fit(record, stdout_style(0)));
+    }
     return kDone;
   }
 

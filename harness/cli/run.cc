@@ -1,26 +1,22 @@
 // weighbridge run: measure the matrix, write record and report.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <random>
 
 #include "harness/cli/cage_options.h"
 #include "harness/cli/console.h"
 #include "harness/cli/matrix_options.h"
+#include "harness/cli/output.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/verb.h"
-#include "harness/probe/descriptor.h"
 #include "harness/run/interrupt.h"
-#include "reports/html/html.h"
 #include "reports/json.h"
 #include "reports/printable.h"
 #include "reports/verdict.h"
@@ -28,23 +24,6 @@
 
 namespace weighbridge::cli {
 namespace {
-
-// Makes the folder and proves that a file can be written there, before hours are spent.
-void prepare_folder(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw Error(ErrorKind::environment, "cannot make the folder " + folder + ": " + error.message());
-  const std::string probe = folder + "/.weighbridge-write-test";
-  if (!Descriptor(open(probe.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644))) {
-    throw system_error("open", probe, errno, ErrorKind::environment);
-  }
-  unlink(probe.c_str());
-  for (const char* name : {"/record.json", "/report.html"}) {
-    if (std::filesystem::is_directory(folder + name, error)) {
-      throw Error(ErrorKind::environment, folder + name + " is a folder, and this run wants to write a file there");
-    }
-  }
-}
 
 // A run that was cut short left its journal, and this one will not go on with it: it is put aside, not written over.
 void keep_earlier(const std::string& journal) {
@@ -111,12 +90,7 @@ class Run : public Verb {
     request.repeat = repeat_;
     request.seed = seed_ ? parse_seed(*seed_) : std::random_device{}();
     request.sample_interval_ns = sample_rate_ == 0 ? 0 : 1'000'000'000u / static_cast<uint64_t>(sample_rate_);
-    if (timeout_) {
-      if (!(*timeout_ >= 0.001 && *timeout_ <= 1e9)) {
-        throw Error(ErrorKind::usage, "--timeout takes seconds from 0.001 to 1e9, such as 30 or 0.5");
-      }
-      request.timeout_ns = static_cast<uint64_t>(*timeout_ * 1e9);
-    }
+    if (timeout_) request.timeout_ns = timeout_ns(*timeout_);
     if (!caches_.empty()) request.caches = split_list(caches_);
     if (request.caches.empty() && !caches_.empty()) {
       throw Error(ErrorKind::usage, "--cache takes warm, cold or warm,cold");
@@ -141,25 +115,18 @@ class Run : public Verb {
     const reports::Record record = run_matrix(request, progress);
     progress.finish();
 
-    // The record first: it is what cannot be made again. What cannot be written is said, and the rest goes on.
-    const std::string record_path = out_ + "/record.json", report_path = out_ + "/report.html";
-    bool written = true;
-    const auto attempt = [&](const auto& write) {
-      try {
-        write();
-      } catch (const BrokenPipe&) {
-        throw;
-      } catch (const std::exception& error) {
-        complain(error.what());
-        written = false;
-      }
-    };
-    attempt([&] { reports::write_record_file(record_path, record); });
-    attempt([&] { reports::write_html_file(report_path, record); });
-    attempt([&] { show(record, record_path, report_path); });
+    bool written = write_record_and_report(out_, record);
+    try {
+      show(record);
+    } catch (const BrokenPipe&) {
+      throw;
+    } catch (const std::exception& error) {
+      complain(error.what());
+      written = false;
+    }
     if (!written) return kEnvironment;
     if (record.settings.interrupted) {
-      complain("interrupted: what was measured is in " + record_path + "; --resume goes on with it");
+      complain("interrupted: what was measured is in " + out_ + "/record.json; --resume goes on with it");
       return kInterrupted;
     }
     unlink(request.journal.c_str());  // all of it is in the record now
@@ -169,7 +136,7 @@ class Run : public Verb {
   }
 
  private:
-  void show(const reports::Record& record, const std::string& record_path, const std::string& report_path) const {
+  void show(const reports::Record& record) const {
     if (json_) {
       reports::write_record(stdout, record);
     } else if (plain_) {
@@ -178,7 +145,7 @@ class Run : public Verb {
       print(reports::render_verdict(record, stdout_style(-1)));
     } else {
       print(reports::render_terminal(record, stdout_style(verbose_ ? 1 : 0)) + "report  " +
-            printable(report_path, 4096) + "      record  " + printable(record_path, 4096) + "\n");
+            printable(out_ + "/report.html", 4096) + "      record  " + printable(out_ + "/record.json", 4096) + "\n");
     }
   }
 

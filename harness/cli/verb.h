@@ -21,6 +21,7 @@ std::vector<std::unique_ptr<Verb>> make_verbs();
 
 std::unique_ptr<Verb> make_run();
 std::unique_ptr<Verb> make_plan();
+std::unique_ptr<Verb> make_fit();
 std::unique_ptr<Verb> make_inspect();
 std::unique_ptr<Verb> make_report();
 std::unique_ptr<Verb> make_synth();

@@ -6,6 +6,7 @@ std::vector<std::unique_ptr<Verb>> make_verbs() {
   std::vector<std::unique_ptr<Verb>> verbs;
   verbs.push_back(make_run());
   verbs.push_back(make_plan());
+  verbs.push_back(make_fit());
   verbs.push_back(make_inspect());
   verbs.push_back(make_report());
   verbs.push_back(make_synth());

@@ -1,168 +1,24 @@
 #include "harness/run/matrix.h"
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <ctime>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <random>
 #include <utility>
 
-#include "harness/cage/cage.h"
-#include "harness/probe/machine.h"
-#include "harness/run/describe.h"
+#include "harness/run/bench.h"
 #include "harness/run/interrupt.h"
 #include "harness/run/journal.h"
-#include "harness/run/timeline.h"
-#include "harness/version.h"
 #include "reports/aggregate.h"
 #include "reports/findings/findings.h"
 #include "reports/units.h"
 #include "reports/verdict.h"
 #include "strategies/error.h"
-#include "strategies/strategy.h"
 
 namespace weighbridge {
 namespace {
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
-
-reports::Machine machine_of(const Description& description) {
-  reports::Machine machine = describe_machine();
-  machine.allocator = description.allocator;
-  utsname system{};
-  int major = 0, minor = 0;
-  uname(&system);
-  std::sscanf(system.release, "%d.%d", &major, &minor);
-  machine.error_bytes =
-      counter_error_bytes(machine.cpus, major, minor, description.counter_lag_bytes, machine.error_source);
-  return machine;
-}
-
-// The items in their order, each once.
-std::vector<std::string> unique(const std::vector<std::string>& items) {
-  std::vector<std::string> kept;
-  for (const std::string& item : items) {
-    if (std::find(kept.begin(), kept.end(), item) == kept.end()) kept.push_back(item);
-  }
-  return kept;
-}
-
-void check_words(const MatrixRequest& request) {
-  std::vector<std::string_view> known;
-  for (const TargetInfo& target : targets()) known.push_back(target.name);
-  for (const std::string& dtype : request.dtypes) {
-    if (parse_target(dtype)) continue;
-    const auto near = nearest(dtype, known);
-    throw Error(ErrorKind::usage, fmt::format("no dtype named '{}': {}", printable(dtype),
-                                              near.empty() ? fmt::format("there are {}", fmt::join(known, ", "))
-                                                           : fmt::format("did you mean {}?", near)));
-  }
-}
-
-struct Planned {
-  reports::Record record;
-  std::vector<std::string> files;
-  std::unique_ptr<Cages> cages;
-};
-
-// The cells of one limit and cache state, in the order of the description; each once.
-void add_cells(reports::Record& record, const Description& description, const std::vector<bool>& left_out,
-               const reports::Cell& variant) {
-  for (size_t index = 0; index < description.cells.size(); ++index) {
-    if (left_out[index]) continue;
-    reports::Cell cell = description.cells[index];
-    cell.limit_bytes = variant.limit_bytes;
-    cell.swap_limit_bytes = variant.swap_limit_bytes;
-    cell.cage = variant.cage;
-    cell.cache = variant.cache;
-    const bool again = std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& other) {
-      return other.strategy == cell.strategy && other.options == cell.options && other.dtype == cell.dtype &&
-             other.cache == cell.cache && other.limit_bytes == cell.limit_bytes;
-    });
-    if (!again) record.cells.push_back(std::move(cell));
-  }
-}
-
-Planned plan(const MatrixRequest& request, std::vector<std::string>& notes) {
-  check_words(request);
-  std::vector<std::string> strategies_wanted = unique(request.strategies);
-  if (strategies_wanted.empty()) {
-    for (const Strategy* strategy : strategies()) strategies_wanted.emplace_back(strategy->name());
-  }
-  const bool dtypes_given = !request.dtypes.empty();
-  const std::vector<std::string> dtypes =
-      dtypes_given ? unique(request.dtypes) : std::vector<std::string>{"native", "f32", "f16", "int8"};
-  std::vector<JobCell> cells;
-  for (const std::string& strategy : strategies_wanted) {
-    for (const std::string& dtype : dtypes) cells.push_back({strategy, dtype});
-  }
-  const Description description = describe_checkpoint(request.model, cells, request.passes, request.worker);
-
-  Planned planned;
-  const bool limited = std::any_of(request.limits.begin(), request.limits.end(), [](const auto& l) { return l; });
-  planned.cages = std::make_unique<Cages>(limited);
-  reports::Record& record = planned.record;
-  record.version = kVersion;
-  record.commit = kCommit;
-  record.started = utc_now();
-  record.machine = machine_of(description);
-  record.checkpoint = description.checkpoint;
-  record.settings.seed = request.seed;
-  record.settings.repeat = request.repeat;
-  record.settings.passes = request.passes;
-  record.settings.cache = request.caches.empty() ? limited ? "cold in a limit, else warm" : "warm"
-                                                 : fmt::format("{}", fmt::join(request.caches, ","));
-  record.settings.thp = request.worker.thp_off ? "off" : "inherit";
-  record.settings.sample_interval_ns = request.sample_interval_ns;
-  record.settings.command = request.command;
-  if (request.guard.on) {
-    record.settings.reserve_bytes = request.guard.reserve_bytes.value_or(default_reserve(record.machine.memory_bytes));
-  }
-  if (limited && !planned.cages->possible()) {
-    record.settings.cage_reason = planned.cages->reason();
-    if (!request.no_scope.empty()) record.settings.cage_reason += "; " + request.no_scope;
-  }
-  planned.files = description.files;
-
-  std::vector<std::string> dropped;
-  std::vector<bool> left_out(description.cells.size(), false);
-  for (size_t index = 0; index < description.cells.size(); ++index) {
-    const std::string& dtype = description.cells[index].dtype;
-    left_out[index] = !dtypes_given && dtype != "native" && description.same_as_native[index];
-    if (left_out[index] && std::find(dropped.begin(), dropped.end(), dtype) == dropped.end()) dropped.push_back(dtype);
-  }
-  for (const reports::Figure& limit : request.limits) {
-    reports::Cell variant;
-    variant.limit_bytes = limit;
-    if (limit) variant.swap_limit_bytes = request.swap_limit;
-    variant.cage = planned.cages->possible() ? planned.cages->kind() : limit ? "watched" : "";
-    const std::vector<std::string> usual{limit ? "cold" : "warm"};
-    for (const std::string& cache : request.caches.empty() ? usual : unique(request.caches)) {
-      variant.cache = cache;
-      add_cells(record, description, left_out, variant);
-    }
-  }
-  for (const std::string& dtype : dropped) {
-    notes.push_back(fmt::format("{} is left out: it is what the checkpoint stores, so native measures it", dtype));
-  }
-  if (!record.settings.cage_reason.empty()) {
-    notes.push_back("limits are watched, not held by a cgroup: pressure on the page cache and swap are not emulated (" +
-                    record.settings.cage_reason + ")");
-  }
-  return planned;
-}
 
 // A trial's place in the run.
 struct Turn {
@@ -172,13 +28,8 @@ struct Turn {
 
 class MatrixRun {
  public:
-  MatrixRun(const MatrixRequest& request, MatrixEvents& events, Planned planned)
-      : request_(request),
-        events_(events),
-        record_(std::move(planned.record)),
-        files_(std::move(planned.files)),
-        cages_(std::move(planned.cages)),
-        reference_(make_memfd("weighbridge-reference")) {}
+  MatrixRun(const MatrixRequest& request, MatrixEvents& events, Planned planned, size_t trials)
+      : request_(request), events_(events), bench_(request, std::move(planned), trials), record_(bench_.record()) {}
 
   reports::Record run() {
     std::optional<JournalText> before = request_.resume ? earlier() : std::nullopt;
@@ -269,35 +120,16 @@ class MatrixRun {
            }));
   }
 
-  static void without_figures(reports::Trial& trial, const char* why) {
-    for (const char* figure :
-         {"checksum", "floor_bytes", "floor_file_bytes", "cached_before_bytes", "cached_after_bytes"}) {
-      trial.unavailable[figure] = why;
-    }
-  }
-
   void make_reference() {
+    bench_.make_reference([&](uint64_t done, uint64_t total) { events_.reference(done, total); });
     for (const reports::Cell& cell : record_.cells) {
-      if (std::find(dtypes_.begin(), dtypes_.end(), cell.dtype) == dtypes_.end()) dtypes_.push_back(cell.dtype);
-    }
-    WorkerSettings settings = request_.worker;
-    settings.reference = reference_.get();
-    const auto answers = make_references(request_.model, dtypes_, settings,
-                                         [&](uint64_t done, uint64_t total) { events_.reference(done, total); });
-    for (reports::Cell& cell : record_.cells) {
-      const auto at = static_cast<size_t>(std::find(dtypes_.begin(), dtypes_.end(), cell.dtype) - dtypes_.begin());
-      cell.accuracy = answers.at(at).accuracy;
-      cell.kept_native_tensors = answers.at(at).kept_native;
-      if (!cell.accuracy) cell.unavailable["accuracy"] = "no tensor was converted";
-      const auto other = std::find_if(cell.trials.begin(), cell.trials.end(), [&](const reports::Trial& trial) {
-        return !trial.checksum.empty() && trial.checksum != answers.at(at).checksum;
+      const bool other = std::any_of(cell.trials.begin(), cell.trials.end(), [&](const reports::Trial& trial) {
+        return !trial.checksum.empty() && trial.checksum != bench_.checksum(cell.dtype);
       });
-      if (other != cell.trials.end()) {
-        throw Error(ErrorKind::usage,
-                    fmt::format("{} holds other weights than when {} was written: begin anew, without "
-                                "--resume",
-                                printable(request_.model), request_.journal));
-      }
+      if (!other) continue;
+      throw Error(ErrorKind::usage, fmt::format("{} holds other weights than when {} was written: begin anew, without "
+                                                "--resume",
+                                                printable(request_.model), request_.journal));
     }
   }
 
@@ -310,44 +142,13 @@ class MatrixRun {
     for (size_t left = turns_.size(); left > 1; --left) std::swap(turns_[left - 1], turns_[random() % left]);
   }
 
-  TrialSettings settings_of(const reports::Cell& cell) const {
-    TrialSettings settings;
-    settings.worker = request_.worker;
-    settings.worker.reference = reference_.get();
-    settings.sample_interval_ns = request_.sample_interval_ns;
-    settings.timeout_ns = request_.timeout_ns;
-    settings.checkpoint_files = files_;
-    settings.cold = cell.cache == "cold";
-    settings.limits = {cell.limit_bytes, cell.swap_limit_bytes};
-    settings.cages = cages_.get();
-    settings.guard = request_.guard;
-    // All timelines of the run together stay below 16 MiB of this process.
-    settings.timeline_rows = std::clamp<size_t>((size_t{16} << 20) / sizeof(Sample) / turns_.size(), 64, 2048);
-    return settings;
-  }
-
   void run_one(size_t order) {
     reports::Cell& cell = record_.cells[turns_[order].cell];
-    Job job;
-    job.mode = "trial";
-    job.model = request_.model;
-    job.cells = {{reports::strategy_name(cell), cell.dtype}};
-    job.targets = dtypes_;
-    job.passes = request_.passes;
-
     const int number = next_number(cell);
     events_.begins(order, turns_.size(), cell, number, request_.repeat);
     write_journal([&] { journal_->begins(order, turns_[order].cell); });
-    reports::Trial trial;
-    try {
-      trial = run_trial(job, settings_of(cell), cell, record_,
-                        [&](const TrialProgress& progress) { events_.progress(progress); });
-    } catch (const std::exception& error) {
-      // Not even a worker could be started, or this process itself ran short: what was measured before is kept.
-      trial.verdict = reports::verdict::failed;
-      trial.reason = error.what();
-      without_figures(trial, "the trial could not be run");
-    }
+    reports::Trial trial =
+        bench_.run(cell, request_.timeout_ns, [&](const TrialProgress& progress) { events_.progress(progress); });
     trial.number = number;
     trial.order = static_cast<int>(order) + 1;
     write_journal([&] { journal_->ended(order, turns_[order].cell, trial); });
@@ -370,27 +171,25 @@ class MatrixRun {
 
   const MatrixRequest& request_;
   MatrixEvents& events_;
-  reports::Record record_;
-  const std::vector<std::string> files_;
-  const std::unique_ptr<Cages> cages_;
-  const Descriptor reference_;
+  Bench bench_;
+  reports::Record& record_;
   std::optional<Journal> journal_;
-  std::vector<std::string> dtypes_;
   std::vector<Turn> turns_;  // in the order they run
 };
 
 }  // namespace
 
 reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes) {
-  return plan(request, notes).record;
+  return plan_cells(request, notes).record;
 }
 
 reports::Record run_matrix(const MatrixRequest& request, MatrixEvents& events) {
   std::vector<std::string> notes;
-  Planned planned = plan(request, notes);
+  Planned planned = plan_cells(request, notes);
   events.described(planned.record);
   for (const std::string& line : notes) events.note(line);
-  return MatrixRun(request, events, std::move(planned)).run();
+  const size_t trials = planned.record.cells.size() * static_cast<size_t>(request.repeat);
+  return MatrixRun(request, events, std::move(planned), trials).run();
 }
 
 }  // namespace weighbridge

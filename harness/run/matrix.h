@@ -2,33 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "harness/run/cells.h"
 #include "harness/run/trial_runner.h"
 #include "reports/record.h"
 
 namespace weighbridge {
-
-struct MatrixRequest {
-  std::string model;
-  std::vector<std::string> strategies;                   // "stream:chunk=1MiB"; empty: all
-  std::vector<std::string> dtypes;                       // empty: native, f32, f16, int8, less those that equal native
-  std::vector<reports::Figure> limits = {std::nullopt};  // nullopt: none
-  reports::Figure swap_limit;                            // of the limited cells
-  std::string no_scope;                                  // why systemd gave no cgroup either, for the record
-  std::vector<std::string> caches;  // empty: warm, and cold in a limited cell, as a container starts
-  int repeat = 3, passes = 1;
-  uint64_t seed = 0;
-  uint64_t sample_interval_ns = 1'000'000;
-  std::optional<uint64_t> timeout_ns;
-  GuardSettings guard;
-  WorkerSettings worker;
-  std::string command;  // for the record
-  std::string journal;  // path; empty: none is kept
-  bool resume = false;  // go on with the journal that is there
-};
 
 // What happens, for whoever shows it.
 class MatrixEvents {
@@ -41,6 +22,9 @@ class MatrixEvents {
   virtual void ended(const reports::Cell&, const reports::Trial&) {}
   virtual void cell_ended(const reports::Cell&) {}  // its last trial has ended; its figures are filled in
   virtual void note(const std::string& /*line*/) {}
+  // Of fit: before each trial, which way of how many and what is tried; and what was found for a way.
+  virtual void tries(size_t /*way*/, size_t /*ways*/, const reports::Cell&, const std::string& /*what*/) {}
+  virtual void found(const reports::Fit&) {}
 };
 
 // A record with the machine, the checkpoint and the predicted cells, and nothing run; `notes` are lines for a person.

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -84,7 +85,11 @@ class TrialRun {
 
   reports::Trial result(const reports::Cell& cell, const reports::Record& record) {
     const SharedPage& page = worker_.page();
-    if (page.exec_errno != 0) {
+    if (page.exec_errno == ENOMEM && settings_.limits.memory_bytes) {
+      trial_.verdict = reports::verdict::refused;
+      trial_.reason = "the worker could not even be started within the limit (execve: Cannot allocate memory)";
+      trial_.evidence.push_back({"execve", "Cannot allocate memory", {{"errno", ENOMEM}}});
+    } else if (page.exec_errno != 0) {
       throw page.could_not_enter != 0
           ? system_error("write", cage_->folder() + "/cgroup.procs", page.exec_errno, ErrorKind::environment)
           : system_error("execve", settings_.worker.program, page.exec_errno, ErrorKind::environment);

@@ -1,0 +1,45 @@
+// What a request asks for, as cells: strategy x dtype x limit x cache state, predicted and not yet run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/cage/cage.h"
+#include "harness/run/guard.h"
+#include "harness/run/worker_process.h"
+#include "reports/record.h"
+
+namespace weighbridge {
+
+struct MatrixRequest {
+  std::string model;
+  std::vector<std::string> strategies;                   // "stream:chunk=1MiB"; empty: all
+  std::vector<std::string> dtypes;                       // empty: native, f32, f16, int8, less those that equal native
+  std::vector<reports::Figure> limits = {std::nullopt};  // nullopt: none
+  reports::Figure swap_limit;                            // of the limited cells
+  std::string no_scope;                                  // why systemd gave no cgroup either, for the record
+  std::vector<std::string> caches;  // empty: warm, and cold in a limited cell, as a container starts
+  int repeat = 3, passes = 1;
+  uint64_t seed = 0;
+  uint64_t sample_interval_ns = 1'000'000;
+  std::optional<uint64_t> timeout_ns;
+  GuardSettings guard;
+  WorkerSettings worker;
+  std::string command;  // for the record
+  std::string journal;  // path; empty: none is kept
+  bool resume = false;  // go on with the journal that is there
+};
+
+struct Planned {
+  reports::Record record;          // machine, checkpoint and settings, and the cells with their predictions
+  std::vector<std::string> files;  // of the checkpoint
+  std::unique_ptr<Cages> cages;
+};
+
+// `notes` are lines for a person. Throws Error.
+Planned plan_cells(const MatrixRequest& request, std::vector<std::string>& notes);
+
+}  // namespace weighbridge
