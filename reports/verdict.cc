@@ -126,8 +126,11 @@ bool was_tried(std::string_view word) {
 }
 
 // With the cage's workingset_refault_file the kernel says it itself. Without, major faults are what is left.
-Bytes refaulted_bytes(const Trial& trial, const Checkpoint& checkpoint, Bytes page_bytes) {
-  if (const Figure pages = sum(trial, &Phase::refault_file_pages)) return *pages * page_bytes;
+Bytes refaulted_bytes(const Trial& trial, const Checkpoint& checkpoint, const Cell& cell, Bytes page_bytes) {
+  if (const Figure pages = sum(trial, &Phase::refault_file_pages)) {
+    const Bytes first = cell.cache == "warm" ? std::max(checkpoint.file_bytes, checkpoint.bytes) : 0;
+    return *pages * page_bytes - std::min(*pages * page_bytes, first);
+  }
   return unexplained_faults(trial, checkpoint, page_bytes) * page_bytes;
 }
 
@@ -145,7 +148,7 @@ Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Cell& ce
                         human(most.need + most.page_tables), human(*limit), human(most.page_tables), most.phase)};
   }
 
-  const Bytes refaulted = refaulted_bytes(trial, checkpoint, page_bytes);
+  const Bytes refaulted = refaulted_bytes(trial, checkpoint, cell, page_bytes);
   const Bytes swapped_in = swapped_in_bytes(trial, page_bytes);
   const Bytes touched = touched_bytes(trial, checkpoint);
   if (refaulted + swapped_in > touched) {

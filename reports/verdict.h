@@ -62,6 +62,9 @@ struct Judgement {
 Judgement judge(const Trial& trial, const Checkpoint& checkpoint, const Cell& cell, const Machine& machine);
 
 // File bytes that had to be read again because the kernel had taken them back.
-Bytes refaulted_bytes(const Trial& trial, const Checkpoint& checkpoint, Bytes page_bytes);
+// A warm start has read the files once before the trial. What of them is pushed out before the trial comes to it counts
+// as a refault in the kernel, though it is what a cold start reads for the first time, too: one pass is taken off, or a
+// warm page cache would make a verdict worse.
+Bytes refaulted_bytes(const Trial& trial, const Checkpoint& checkpoint, const Cell& cell, Bytes page_bytes);
 
 }  // namespace weighbridge::reports

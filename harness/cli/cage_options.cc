@@ -11,6 +11,14 @@
 #include "strategies/strategy.h"
 
 namespace weighbridge::cli {
+namespace {
+
+// As parse_bytes, but 0 is a size too: none at all.
+uint64_t parse_bytes_or_none(const std::string& text, const char* what) {
+  return text.find_first_not_of('0') == std::string::npos ? 0 : parse_bytes(text, what);
+}
+
+}  // namespace
 
 void CageOptions::define_limits(CLI::App& app) {
   app.add_option("--limit", limits,
@@ -43,9 +51,9 @@ void CageOptions::apply(MatrixRequest& request) const {
       }
     }
   }
-  if (!swap_limit.empty()) request.swap_limit = parse_bytes(swap_limit, "--swap-limit");
+  if (!swap_limit.empty()) request.swap_limit = parse_bytes_or_none(swap_limit, "--swap-limit");
   if (!reserve.empty()) {
-    request.guard.reserve_bytes = parse_bytes(reserve, "--reserve");
+    request.guard.reserve_bytes = parse_bytes_or_none(reserve, "--reserve");
     request.guard.on = *request.guard.reserve_bytes > 0;
   }
   const bool limited = std::any_of(request.limits.begin(), request.limits.end(), [](const auto& l) { return l; });

@@ -4,6 +4,7 @@
 // sets it to the present resident set, so that resetting it at each boundary makes it a peak per phase. It needs no
 // privilege for a process of the same user; it is refused where the worker's program file is not readable. wait4's
 // ru_maxrss is never used: it inherits the parent's resident set through fork and exec.
+#include <algorithm>
 #include <string>
 
 #include "harness/probe/probe.h"
@@ -18,13 +19,15 @@ class HighWater : public Probe {
   void begin(pid_t pid) override { reset_failed_ = write_proc("/proc/" + std::to_string(pid) + "/clear_refs", "5"); }
 
   void end(pid_t pid, reports::Phase& phase, reports::Reasons& unavailable) override {
-    const auto status = StatusFile(pid).read();
+    const StatusFile file(pid);
+    auto status = file.read();
     if (!status) {
       for (const char* figure : {"peak_rss_bytes", "need_end_bytes", "page_table_bytes"}) {
         unavailable[figure] = "/proc/PID/status was gone: the worker had ended";
       }
       return;
     }
+    status->swap = file.swapped(*status, std::max(status->shmem, phase.at_peak.shmem));
     phase.need_end_bytes = status->need();
     phase.page_table_bytes = status->page_tables;
     if (reset_failed_.empty()) {

@@ -1,8 +1,10 @@
 #include "harness/probe/status.h"
 
 #include <fcntl.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -17,6 +19,16 @@ uint64_t kib_value(std::string_view text) {
   while (at < text.size() && text[at] >= '0' && text[at] <= '9')
     value = value * 10 + static_cast<uint64_t>(text[at++] - '0');
   return value * 1024;
+}
+
+Descriptor open_of(pid_t pid, const char* name) {
+  std::array<char, 64> path;
+  if (pid == 0) {
+    std::snprintf(path.data(), path.size(), "/proc/self/%s", name);
+  } else {
+    std::snprintf(path.data(), path.size(), "/proc/%d/%s", pid, name);
+  }
+  return Descriptor(open(path.data(), O_RDONLY | O_CLOEXEC));
 }
 
 }  // namespace
@@ -48,14 +60,18 @@ Status parse_status(std::string_view text) {
   return status;
 }
 
-StatusFile::StatusFile(pid_t pid) {
-  std::array<char, 64> path;
-  if (pid == 0) {
-    std::snprintf(path.data(), path.size(), "/proc/self/status");
-  } else {
-    std::snprintf(path.data(), path.size(), "/proc/%d/status", pid);
-  }
-  file_ = Descriptor(open(path.data(), O_RDONLY | O_CLOEXEC));
+StatusFile::StatusFile(pid_t pid) : file_(open_of(pid, "status")), rollup_(open_of(pid, "smaps_rollup")) {}
+
+uint64_t StatusFile::swapped(const Status& status, uint64_t most_shmem) const {
+  constexpr uint64_t kOwnShmem = 64u << 10;  // the page that is shared with the parent, and no more
+  if (most_shmem <= kOwnShmem || (status.swap == 0 && status.shmem == most_shmem)) return status.swap;
+  struct sysinfo machine {};
+  if (sysinfo(&machine) != 0 || machine.totalswap == 0) return status.swap;
+  std::array<char, 2048> text;
+  const ssize_t bytes = pread(rollup_.get(), text.data(), text.size(), 0);
+  const std::string_view all(text.data(), bytes > 0 ? static_cast<size_t>(bytes) : 0);
+  const size_t at = all.find("\nSwap:");
+  return at == std::string_view::npos ? status.swap : std::max(status.swap, kib_value(all.substr(at + 6)));
 }
 
 std::optional<uint64_t> StatusFile::read_vm_size() const {

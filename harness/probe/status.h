@@ -30,15 +30,21 @@ struct Status {
 Status parse_status(std::string_view text);
 
 // Keeps the file open. Move-only.
+//
+// VmSwap does not count shared memory (memfd, shmem) that was swapped out: its pages leave RssShmem and show nowhere.
+// smaps_rollup's Swap does, but takes 9 ms a GiB, so it is asked only where there is swap, and shared memory that can
+// be in it: swapped() says what of a Status's need lies in swap, all of it.
 class StatusFile {
  public:
   explicit StatusFile(pid_t pid);  // 0: this process
   // nullopt once the process has ended (its memory is gone) or where the file cannot be read.
   std::optional<Status> read() const;
   std::optional<uint64_t> read_vm_size() const;  // VmSize, bytes
+  // `most_shmem` is the largest RssShmem that was ever seen.
+  uint64_t swapped(const Status& status, uint64_t most_shmem) const;
 
  private:
-  Descriptor file_;
+  Descriptor file_, rollup_;
 };
 
 }  // namespace weighbridge

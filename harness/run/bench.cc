@@ -61,6 +61,7 @@ reports::Trial Bench::run(const reports::Cell& cell, const std::optional<uint64_
   job.cells = {{reports::strategy_name(cell), cell.dtype}};
   job.targets = dtypes_;
   job.passes = request_.passes;
+  job.metered = request_.worker.metered;
   TrialSettings settings;
   settings.worker = request_.worker;
   settings.worker.reference = reference_.get();

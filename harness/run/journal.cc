@@ -61,7 +61,9 @@ std::optional<JournalText> read_journal(const std::string& path) {
       const size_t trial = body.find(kTrial);
       expect(starts(body, kEnded) && trial != std::string_view::npos);
       const uint64_t order = number_at(body.substr(kEnded.size()));
-      journal.torn.erase(order);
+      if (const auto begun = journal.torn.find(order); begun != journal.torn.end() && --begun->second == 0) {
+        journal.torn.erase(begun);
+      }
       journal.finished.insert_or_assign(order, reports::parse_trial(body.substr(trial + kTrial.size()), name));
     }
   }

@@ -21,7 +21,7 @@ namespace weighbridge {
 struct JournalText {
   reports::Record record;                       // cells without trials
   std::map<uint64_t, reports::Trial> finished;  // by order; the cell's figures still to be made
-  std::map<uint64_t, int> torn;                 // order -> how many times it began without an end
+  std::map<uint64_t, int> torn;                 // order -> how often it began without an end, whatever came later
   int resumed = 0;
 };
 

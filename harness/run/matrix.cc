@@ -92,25 +92,31 @@ class MatrixRun {
       if (order >= turns_.size()) continue;
       turns_[order].done = trial.verdict != reports::verdict::interrupted;
       kept += turns_[order].done;
+      if (const auto torn = before.torn.find(order); torn != before.torn.end()) add_torn(order, torn->second);
       record_.cells[turns_[order].cell].trials.push_back(std::move(trial));
     }
     for (const auto& [order, times] : before.torn) {
-      if (order >= turns_.size()) continue;
-      reports::Trial trial;
-      trial.order = static_cast<int>(order) + 1;
-      trial.number = next_number(record_.cells[turns_[order].cell]);
-      trial.verdict = reports::verdict::interrupted;
-      trial.reason = fmt::format("weighbridge itself, or the machine, ended while this trial ran ({})",
-                                 reports::counted(static_cast<uint64_t>(times), "time", "times"));
-      if (times >= kMostTries) trial.reason += "; it is not tried again";
-      without_figures(trial, "the run ended while this trial ran");
+      if (order >= turns_.size() || before.finished.count(order) != 0) continue;
+      add_torn(order, times);
       turns_[order].done = times >= kMostTries;
-      record_.cells[turns_[order].cell].trials.push_back(std::move(trial));
     }
     for (reports::Cell& cell : record_.cells) {
       if (!cell.trials.empty()) reports::aggregate(cell, record_.machine.error_bytes);
     }
     events_.note(fmt::format("resumed: {} of {} trials were finished before", kept, turns_.size()));
+  }
+
+  void add_torn(uint64_t order, int times) {
+    reports::Cell& cell = record_.cells[turns_[order].cell];
+    reports::Trial trial;
+    trial.order = static_cast<int>(order) + 1;
+    trial.number = next_number(cell);
+    trial.verdict = reports::verdict::interrupted;
+    trial.reason = fmt::format("weighbridge itself, or the machine, ended while this trial ran ({})",
+                               reports::counted(static_cast<uint64_t>(times), "time", "times"));
+    if (times >= kMostTries) trial.reason += "; it is not tried again";
+    without_figures(trial, "the run ended while this trial ran");
+    cell.trials.push_back(std::move(trial));
   }
 
   // Of a cell's next trial. One that was cut short is run again under the same number.

@@ -108,6 +108,7 @@ class TrialRun {
     if (page.checksum_known != 0) trial_.checksum = fmt::format("{:016x}", page.checksum.load());
     if (cage_ != nullptr) read_cage();
     if (trial_.verdict.empty()) judge_ending(trial_, ending_, page, pid_, witness_);
+    if (trial_.verdict == reports::verdict::oom_killed) take_last_need();
     if (trial_.verdict.empty()) judge_figures(cell, record);
     return std::move(trial_);
   }
@@ -287,6 +288,32 @@ class TrialRun {
       for (const char* figure : {"need_end_bytes", "page_table_bytes"}) trial_.unavailable.emplace(figure, ended);
     }
     trial_.phases.push_back(std::move(phase));
+  }
+
+  // A worker that faults memory in grows by megabytes between two samples, and reads nothing of itself before it is
+  // killed. The kernel counted what it held at that very moment.
+  void take_last_need() {
+    if (trial_.phases.empty() || trial_.phases.size() <= worker_.page().phase) return;
+    for (const reports::Evidence& evidence : trial_.evidence) {
+      reports::Split held;
+      bool told = false;
+      for (const auto& [figure, bytes] : evidence.figures) {
+        if (figure == "anon_rss_bytes") held.anon = bytes, told = true;
+        if (figure == "shmem_rss_bytes") held.shmem = bytes;
+        if (figure == "file_rss_bytes") held.file = bytes;
+      }
+      reports::Phase& last = trial_.phases.back();
+      if (!told) continue;
+      held.swap = last_ ? last_->swap : 0;
+      if (held.need() <= last.need_peak_bytes) continue;
+      const SharedPage& page = worker_.page();
+      held.weights = page.weights;
+      held.staging = page.staging;
+      held.overhead = overhead(held.need(), held.weights, held.staging);
+      last.need_peak_bytes = held.need();
+      last.at_peak = held;
+      last.heap_peak_bytes.overhead = std::max(last.heap_peak_bytes.overhead, held.overhead);
+    }
   }
 
   std::string reached() const {

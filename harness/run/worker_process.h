@@ -20,6 +20,7 @@ Descriptor make_memfd(const char* name);
 
 struct WorkerSettings {
   std::string program;  // the weighbridge-worker to start
+  bool metered = true;  // readings before releases; off only to measure what they cost
   bool thp_off = true;  // no transparent huge pages: an idle worker's floor is 18.7 MiB with them and 0.7 without
   int reference = -1;   // memfd with the reference hashes, passed on; -1: none
   int cage_entry = -1;  // cgroup.procs of the cage that it enters before it is the worker; -1: none

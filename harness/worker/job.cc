@@ -8,7 +8,8 @@ std::string encode(const Job& job) {
   nlohmann::json cells = nlohmann::json::array();
   for (const JobCell& cell : job.cells) cells.push_back({{"strategy", cell.strategy}, {"dtype", cell.dtype}});
   const nlohmann::json json = {{"mode", job.mode},       {"model", job.model},   {"cells", cells},
-                               {"targets", job.targets}, {"passes", job.passes}, {"json", job.json}};
+                               {"targets", job.targets}, {"passes", job.passes}, {"json", job.json},
+                               {"metered", job.metered}};
   std::string bytes;
   nlohmann::json::to_cbor(json, bytes);
   return bytes;
@@ -22,6 +23,7 @@ Job decode_job(const std::string& bytes) {
   for (const auto& cell : json.at("cells")) job.cells.push_back({cell.at("strategy"), cell.at("dtype")});
   job.targets = json.at("targets").get<std::vector<std::string>>();
   job.passes = json.at("passes");
+  job.metered = json.at("metered");
   job.json = json.at("json");
   return job;
 }

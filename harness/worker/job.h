@@ -18,7 +18,8 @@ struct Job {
   std::vector<JobCell> cells;        // describe: to predict; trial: the one to run
   std::vector<std::string> targets;  // reference: the dtypes; trial: the same list, to find the hashes by
   int passes = 1;
-  bool json = false;  // inspect
+  bool json = false;    // inspect
+  bool metered = true;  // trial: false leaves the readings before releases out, to measure what they cost
 };
 
 std::string encode(const Job& job);

@@ -1,5 +1,7 @@
 #include "harness/worker/need_meter.h"
 
+#include <algorithm>
+
 #include "harness/probe/clocks.h"
 
 namespace weighbridge {
@@ -18,6 +20,7 @@ void raise_to(std::atomic<uint64_t>& peak, uint64_t value) {
 NeedMeter::NeedMeter(SharedPage& page) : page_(page), status_(0) {}
 
 void NeedMeter::before_release(size_t bytes) {
+  if (!watches_.load(std::memory_order_relaxed)) return;
   if (bytes < kReadAtOnceBytes && unread_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes < kGatherBytes) {
     return;
   }
@@ -30,7 +33,11 @@ void NeedMeter::read() {
   }
   unread_bytes_.store(0, std::memory_order_relaxed);
   const uint32_t phase_index = page_.phase.load(std::memory_order_relaxed);
-  const auto status = status_.read();
+  auto status = status_.read();
+  if (status) {
+    most_shmem_ = std::max(most_shmem_, status->shmem);
+    status->swap = status_.swapped(*status, most_shmem_);
+  }
   if (status && phase_index < kPhases) {
     PhasePage& phase = page_.phases[phase_index];
     const uint64_t weights = page_.weights.load(std::memory_order_relaxed);

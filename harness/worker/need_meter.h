@@ -31,10 +31,14 @@ class NeedMeter : public ReleaseWatch {
   void before_release(size_t bytes) override;
   // Reads now, and keeps what is larger than before in the current phase.
   void read();
+  // Releases are read before or not; they are until said otherwise.
+  void watch_releases(bool on) { watches_.store(on, std::memory_order_relaxed); }
 
  private:
   SharedPage& page_;
   StatusFile status_;
+  uint64_t most_shmem_ = 0;  // one reader at a time (busy_)
+  std::atomic<bool> watches_{true};
   std::atomic<size_t> unread_bytes_{0};
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
 };

@@ -132,6 +132,7 @@ void trial(WorkerContext& context) {
   const auto wanted = std::find(context.job.targets.begin(), context.job.targets.end(), context.job.cells.at(0).dtype);
   if (!target || wanted == context.job.targets.end())
     throw Error(ErrorKind::environment, "the job's dtype is not known");
+  context.meter.watch_releases(context.job.metered);
   PageCounts counts(*context.page);
   CountedMemory memory(context.allocator.memory(), counts, context.meter);
   PhaseClock clock(context, counts);

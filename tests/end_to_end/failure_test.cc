@@ -1,47 +1,22 @@
 // Trials that do not end well: the run goes on, the record is complete, and says what happened.
 #include <signal.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
+#include "tests/support/record.h"
 
 namespace weighbridge::test {
 namespace {
-
-using nlohmann::json;
-
-constexpr int64_t kMiB = 1 << 20;
 
 std::vector<std::string> run_words(const Scratch& scratch, const std::string& strategies) {
   return {weighbridge(), "run", small_gpt2(), "--strategy", strategies, "--dtype",      "native",
           "--repeat",    "1",   "--seed",     "1",          "--out",    scratch / "out"};
 }
-const Environment& with_test_worker() {
-  static const Environment environment = {{"WEIGHBRIDGE_WORKER", test_worker()}};
-  return environment;
-}
-
-const json& cell_of(const json& record, const char* strategy) {
-  for (const json& cell : record["cells"]) {
-    if (cell["strategy"] == strategy) return cell;
-  }
-  throw std::runtime_error(std::string("no cell ") + strategy);
-}
-
-// The record as it was written, after a real validator has held it against the schema.
-json valid_record(const std::string& path) {
-  const std::string source = WEIGHBRIDGE_SOURCE_DIR;
-  const Outcome outcome = run({"/usr/bin/python3", source + "/tests/reports/validate_record.py",
-                               source + "/reports/schema/record.schema.json", path});
-  INFO(outcome.out << outcome.err);
-  CHECK(outcome.status == 0);
-  return json::parse(read_file(path));
-}
-
 // Waits until a worker holds so much anonymous memory (more than any other cell of the run ever does); its pid.
 pid_t wait_for_need(const Program& program, int64_t bytes) {
   for (int attempt = 0; attempt < 3000; ++attempt) {
@@ -104,6 +79,18 @@ TEST_CASE("a worker killed by SIGKILL in the middle leaves a complete record wit
 #endif
   CHECK(phase["heap_peak_bytes"]["weights"] == 320 * kMiB);
   CHECK(cell_of(record, "eager")["verdict"] == "fits");
+}
+
+TEST_CASE("of a signal that can be caught the record names the sender") {
+  const Scratch scratch;
+  Program program(run_words(scratch, "hang:bytes=272MiB,eager"), with_test_worker());
+  kill(wait_for_need(program, 272 * kMiB), SIGTERM);
+  CHECK(program.wait().status == 0);
+  const json trial = cell_of(valid_record(scratch / "out/record.json"), "hang")["trials"][0];
+  CHECK(trial["verdict"] == "killed");
+  CHECK(trial["exit_signal"] == SIGTERM);
+  CHECK_THAT(trial["reason"].get<std::string>(), ContainsSubstring("sent by process " + std::to_string(getpid())));
+  CHECK_THAT(evidence_of(trial, "siginfo")["said"].get<std::string>(), ContainsSubstring("end_to_end_test"));
 }
 
 TEST_CASE("Ctrl-C writes what was measured and ends with 130; no worker is left") {

@@ -108,7 +108,7 @@ TEST_CASE("a cold trial starts with the checkpoint out of the page cache, a warm
   for (const json& cell : record["cells"]) {
     const json& trial = cell["trials"][0];
     if (trial["cached_before_bytes"].is_null()) {
-      WARN("the page cache cannot be asked here: " << trial["unavailable"].dump());
+      WARN("not tried: the page cache cannot be asked here: " << trial["unavailable"].dump());
       return;
     }
     const int64_t before = trial["cached_before_bytes"], bytes = record["checkpoint"]["file_bytes"];

@@ -191,11 +191,11 @@ TEST_CASE("without a refault counter, major faults count beyond one cold pass") 
   }
   trial.cached_before_bytes = 0;
   trial.phases[2].major_faults = pages;  // a cold first read without readahead
-  CHECK(refaulted_bytes(trial, checkpoint, 4096) == 0);
+  CHECK(refaulted_bytes(trial, checkpoint, Cell{}, 4096) == 0);
   CHECK(judged(trial).verdict == "fits");
 
   trial.cached_before_bytes = checkpoint.file_bytes;  // nothing was cold, so all but the program's own are refaults
-  CHECK(refaulted_bytes(trial, checkpoint, 4096) == (pages - 256) * 4096);
+  CHECK(refaulted_bytes(trial, checkpoint, Cell{}, 4096) == (pages - 256) * 4096);
   trial.phases[2].major_faults = pages / 50;
   CHECK(judged(trial).verdict == "fits-reclaiming");
   trial.phases[2].major_faults = 200;
@@ -203,5 +203,5 @@ TEST_CASE("without a refault counter, major faults count beyond one cold pass") 
 
   trial.cached_before_bytes = std::nullopt;  // not known: as if cold
   trial.phases[2].major_faults = pages;
-  CHECK(refaulted_bytes(trial, checkpoint, 4096) == 0);
+  CHECK(refaulted_bytes(trial, checkpoint, Cell{}, 4096) == 0);
 }

@@ -240,6 +240,37 @@ class Hang : public Strategy {
   }
 };
 
+// Touches memory in small blocks, by several threads, until it is stopped: weights in the shared page are the truth,
+// but for the block that each thread is about to touch.
+class Grow : public Strategy {
+ public:
+  std::string_view name() const override { return "grow"; }
+  std::string_view mechanism() const override { return "takes memory until it is stopped"; }
+  std::string_view cost() const override { return "all there is"; }
+  std::span<const OptionInfo> options() const override {
+    static constexpr OptionInfo list[] = {{"threads", "1", "that take it"}, {"most", "1GiB", "each"}};
+    return list;
+  }
+  void plan(const Request& request, Steps& steps) const override {
+    const int threads = std::atoi(option(request, "threads").c_str());
+    const uint64_t most = parse_bytes(option(request, "most"), "grow:most");
+    steps.opaque([&](Memory& memory) {
+      constexpr uint64_t kBlock = 64 << 10;
+      std::vector<std::thread> takers;
+      for (int thread = 0; thread < threads; ++thread) {
+        takers.emplace_back([&] {
+          for (uint64_t taken = 0; taken < most; taken += kBlock) {
+            touch(memory.allocate(Purpose::weights, kBlock), kBlock / kPageBytes);
+          }
+        });
+      }
+      for (std::thread& taker : takers) taker.join();
+    });
+    steps.enter(Phase::use);
+    steps.enter(Phase::release);
+  }
+};
+
 }  // namespace
 
 void add_test_strategies() {
@@ -248,9 +279,10 @@ void add_test_strategies() {
   static const Flip flip;
   static const Crash crash;
   static const Hang hang;
-  for (const Strategy* strategy :
-       {static_cast<const Strategy*>(&truth), static_cast<const Strategy*>(&seven), static_cast<const Strategy*>(&flip),
-        static_cast<const Strategy*>(&crash), static_cast<const Strategy*>(&hang)}) {
+  static const Grow grow;
+  for (const Strategy* strategy : {static_cast<const Strategy*>(&truth), static_cast<const Strategy*>(&seven),
+                                   static_cast<const Strategy*>(&flip), static_cast<const Strategy*>(&crash),
+                                   static_cast<const Strategy*>(&hang), static_cast<const Strategy*>(&grow)}) {
     add_strategy(strategy);
   }
 }
