@@ -15,6 +15,7 @@
 #include "harness/cli/verb.h"
 #include "harness/probe/descriptor.h"
 #include "harness/run/interrupt.h"
+#include "harness/run/lock_self.h"
 #include "harness/run/matrix.h"
 #include "reports/units.h"
 #include "strategies/error.h"
@@ -138,6 +139,9 @@ class Doctor : public Verb {
                           &limit == record.limit() ? "   <- this one bites" : "");
       label = "";
     }
+    const Locked locked = lock_self();
+    text += fmt::format("itself      {} locked in memory{}\n", reports::human(locked.bytes),
+                        locked.reason.empty() ? "" : ", not all: " + locked.reason);
     return text + cages_text();
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "harness/run/lock_self.h"
 #include "harness/run/timeline.h"
 #include "reports/verdict.h"
 #include "strategies/error.h"
@@ -35,6 +36,7 @@ Bench::Bench(const MatrixRequest& request, Planned planned, size_t trials)
   for (const reports::Cell& cell : record_.cells) {
     if (index_of(dtypes_, cell.dtype) == dtypes_.size()) dtypes_.push_back(cell.dtype);
   }
+  lock_self();  // as far as it may; doctor says how far
 }
 
 void Bench::make_reference(const std::function<void(uint64_t, uint64_t)>& tick) {

@@ -98,6 +98,15 @@ Planned plan_cells(const MatrixRequest& request, std::vector<std::string>& notes
   Planned planned;
   const bool limited = std::any_of(request.limits.begin(), request.limits.end(), [](const auto& l) { return l; });
   planned.cages = std::make_unique<Cages>(limited);
+  // A limit on swap that cannot be had is said before hours are spent, not in every trial.
+  if (request.swap_limit && limited) {
+    if (!planned.cages->possible()) {
+      throw Error(ErrorKind::environment,
+                  "--swap-limit needs a cgroup, and none can be made here: " + planned.cages->reason() +
+                      "; a limit that is only watched bounds no swap");
+    }
+    planned.cages->make({reports::Bytes{64} << 20, request.swap_limit});
+  }
   reports::Record& record = planned.record;
   record.version = kVersion;
   record.commit = kCommit;

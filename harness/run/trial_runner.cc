@@ -134,8 +134,13 @@ class TrialRun {
   void supervise(uint64_t now) {
     if (interrupted()) stop(reports::verdict::interrupted, "the run was interrupted");
     if (settings_.timeout_ns && now - started_ns_ > *settings_.timeout_ns) {
-      stop(reports::verdict::timed_out,
-           fmt::format("it had not ended after {:.3g} s", static_cast<double>(*settings_.timeout_ns) / 1e9));
+      const std::string said =
+          fmt::format("it had not ended after {:.3g} s", static_cast<double>(*settings_.timeout_ns) / 1e9);
+      if (trial_.verdict.empty()) {
+        trial_.evidence.push_back(
+            {"clock", said, {{"timeout_ns", *settings_.timeout_ns}, {"ran_ns", now - started_ns_}}});
+      }
+      stop(reports::verdict::timed_out, said);
     }
     if (auto alarm = guard_.look(now); alarm && trial_.verdict.empty()) {
       trial_.evidence = std::move(alarm->evidence);

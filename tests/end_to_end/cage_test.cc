@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -173,15 +172,13 @@ TEST_CASE("fit finds what eager and state-dict need, a run there survives, and o
     fmt::print("fit: {} survives from {} KiB, expected {} KiB ({:+.2f} %)\n", strategy, survival / 1024,
                expected / 1024, 100.0 * static_cast<double>(survival - expected) / static_cast<double>(expected));
     CHECK(std::abs(survival - expected) <= expected * 3 / 100);
-    const std::vector<std::string> five{"--repeat", "5", "-q"};
-    const auto repeated = [&](int64_t limit) {
-      std::vector<std::string> words = limited(scratch, strategy, std::to_string(limit), {"-q"});
-      *(std::find(words.begin(), words.end(), "--repeat") + 1) = "5";
-      run(words);
+    const auto five_times = [&](int64_t limit) {
+      run({weighbridge(), "run", small_gpt2(), "--strategy", strategy, "--dtype", "native", "--limit",
+           fmt::format("{}", limit), "--repeat", "5", "--out", scratch / "out", "-q"});
       return valid_record(scratch / "out/record.json")["cells"][0]["trials"];
     };
-    for (const json& trial : repeated(survival)) CHECK(trial["verdict"] != "oom-killed");
-    for (const json& trial : repeated(survival * 95 / 100)) CHECK(trial["verdict"] == "oom-killed");
+    for (const json& trial : five_times(survival)) CHECK(trial["verdict"] != "oom-killed");
+    for (const json& trial : five_times(survival * 95 / 100)) CHECK(trial["verdict"] == "oom-killed");
   }
   CHECK(leftovers().empty());
 }
