@@ -62,7 +62,7 @@ void judge_signal(reports::Trial& trial, int number, const SharedPage& page, pid
     for (reports::Evidence& evidence : account.evidence) trial.evidence.push_back(std::move(evidence));
     if (account.killed) {
       trial.verdict = reports::verdict::oom_killed;
-      trial.reason = fmt::format("killed by the kernel's out-of-memory killer in phase {}: what ran out was {}",
+      trial.reason = fmt::format("killed by the kernel's out-of-memory killer in phase {}: {} was used up",
                                  trial.reached, account.whose);
     } else {
       trial.verdict = reports::verdict::killed;
