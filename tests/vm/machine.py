@@ -91,10 +91,9 @@ class Machine:
         programs = os.path.join(self.folder, "bin")
         os.mkdir(programs)
         for name in ("weighbridge", "weighbridge-worker"):
-            built, copy = os.path.join(os.path.dirname(program), name), os.path.join(programs, name)
-            shutil.copy(built, copy)
-            # Debug information is most of a program, and the machine's link to this folder is slow.
-            subprocess.run(["strip", copy], stderr=subprocess.DEVNULL, check=False) if shutil.which("strip") else None
+            copy = shutil.copy(os.path.join(os.path.dirname(program), name), programs)
+            if shutil.which("strip"):  # debug information is most of it, and the link to this folder is slow
+                subprocess.run(["strip", copy], stderr=subprocess.DEVNULL, check=False)
         with open(os.path.join(self.folder, "script"), "w", encoding="utf-8") as file:
             file.write(PRELUDE + script)
         ended = subprocess.run(

@@ -69,11 +69,12 @@ dmesg >dmesg
         held = figures["anon_rss_bytes"] + figures["shmem_rss_bytes"]
         self.assert_near(trial["phases"][-1]["need_peak_bytes"], held, run, "the need's peak")
         self.assert_near(run.cell("state-dict")["need_bytes"], held, run, "the cell's need")
-        # The samples know nothing of the kernel's log. Where all stands still for memory they come late.
+        # The samples know nothing of the kernel's log. Where all stands still for memory they come late; and both are
+        # read from counters that lag.
         timeline = trial["timeline"]
         sampled = max(map(sum, zip(timeline["anon_bytes"], timeline["shmem_bytes"], timeline["swap_bytes"])))
         self.assertGreater(sampled, held // 2)
-        self.assertLessEqual(sampled, held + run.record["machine"]["error_bytes"])
+        self.assertLessEqual(sampled, held + 2 * run.record["machine"]["error_bytes"])
 
     def test_a_mapping_survives(self):
         for name in ("guarded", "unguarded"):

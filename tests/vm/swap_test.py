@@ -30,7 +30,8 @@ measure swap --strategy eager,mmap --dtype native --cache cold
     def test_it_ends_by_itself_and_is_said_to_have_swapped(self):
         self.assert_ended_by_itself(self.cell)
         self.assertIn(self.cell["verdict"], ("swapped", "thrashed"))
-        self.assertIn("swap", self.cell["reason"])
+        if self.cell["verdict"] == "swapped":  # it may also have thrashed in other ways
+            self.assertIn("in swap", self.cell["reason"])
 
     def test_the_swap_is_counted(self):
         swapped = self.cell["swap_peak_bytes"]
@@ -42,7 +43,6 @@ measure swap --strategy eager,mmap --dtype native --cache cold
         self.assertGreater(sum(self.phases("system_swap_in_pages")), 0)
         self.assertGreater(sum(self.phases("refault_anon_pages")), 0)
         self.assertGreater(sum(self.phases("major_faults")), 0)
-        self.assertEqual(self.run_.record["machine"]["swap_free_bytes"], self.run_.record["machine"]["swap_bytes"])
 
     def test_what_lies_in_swap_is_needed_too(self):
         self.assert_near(self.cell["need_bytes"], self.cell["predicted"]["need_bytes"] + self.cell["floor_bytes"],

@@ -3,11 +3,11 @@
 import machine
 from machine import MIB
 
-LIMIT = 96 * MIB
+LIMIT = 48 * MIB  # of a checkpoint of 72 MiB
 MEASURE = """
-made resnet-50 --dtype f64
+made resnet-50 --layers 12 --dtype f64
 id -un >user
-measure limited --strategy eager,mmap --dtype native --limit 96MiB
+measure limited --strategy eager,mmap --dtype native --limit 48MiB
 """
 
 
@@ -21,13 +21,13 @@ class OrdinaryUser(machine.MachineTest):
         self.assertEqual({cell["cage"] for cell in run.record["cells"]}, {"cgroup v2"})
         trial = run.cell("eager", LIMIT)["trials"][0]
         self.assert_oom_killed(trial)
-        self.assertIn("the cage's limit of 96.0 MiB", trial["reason"])
+        self.assertIn("the cage's limit of 48.0 MiB", trial["reason"])
         self.assert_counted(trial, "memory.events of the cage", 0, 1)
         self.assert_ended_by_itself(run.cell("mmap", LIMIT))
 
 
 class Delegated(OrdinaryUser):
-    options = ("--mem", "512M", "--user", "nobody", "--cg", "memory.max=200M")
+    options = ("--mem", "512M", "--user", "nobody", "--cg", "memory.max=128M")
     script = MEASURE + """
 measure above --strategy state-dict --dtype native --cache cold --reserve 0
 find /sys/fs/cgroup -name 'weighbridge-*' >left
@@ -44,10 +44,10 @@ find /sys/fs/cgroup -name 'weighbridge-*' >left
         trial = run.cell("state-dict")["trials"][0]
         self.assert_oom_killed(trial)
         self.assertIn("cannot be read", self.evidence(trial, "kernel log")["said"])
-        self.assertIn("the limit of cgroup /job, 200 MiB", trial["reason"])
+        self.assertIn("the limit of cgroup /job, 128 MiB", trial["reason"])
         self.assert_counted(trial, "memory.events of the cage", 0, 1)
         above = self.evidence(trial, "memory.events.local of cgroup /job")["figures"]
-        self.assertEqual(above["oom_after"], above["oom_before"] + 1)
+        self.assertGreater(above["oom_after"], above["oom_before"])
 
 
 class Systemd(OrdinaryUser):
