@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include "strategies/error.h"
 
@@ -35,7 +36,7 @@ void PlainMemory::release(Purpose, void* address, size_t) {
 const std::byte* PlainMemory::map(int descriptor, size_t bytes) {
   void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
   if (address == MAP_FAILED) {
-    throw Error(ErrorKind::refused, fmt::format("mapping {} bytes was refused (errno {})", bytes, errno));
+    throw Error(ErrorKind::refused, fmt::format("mapping {} bytes was refused ({})", bytes, std::strerror(errno)));
   }
   return static_cast<const std::byte*>(address);
 }

@@ -17,6 +17,7 @@
 #include "harness/cli/progress.h"
 #include "harness/cli/verb.h"
 #include "harness/run/interrupt.h"
+#include "harness/run/journal.h"
 #include "reports/json.h"
 #include "reports/printable.h"
 #include "reports/verdict.h"
@@ -29,9 +30,7 @@ namespace {
 void keep_earlier(const std::string& journal) {
   if (access(journal.c_str(), F_OK) != 0) return;
   const std::string aside = journal + ".old";
-  if (std::rename(journal.c_str(), aside.c_str()) != 0) {
-    throw system_error("rename", journal, errno, ErrorKind::environment);
-  }
+  Journal::put_aside(journal, aside);
   complain("an earlier run in this folder was cut short; what it had measured is in " + aside +
            " (--resume would have gone on with it)");
 }

@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -103,12 +103,36 @@ std::string differs(const reports::Record& then, const reports::Record& now) {
   return first == found.end() ? std::string() : *first;
 }
 
-Journal::Journal(const std::string& path, const char* mode) : path_(path), file_(std::fopen(path.c_str(), mode)) {
-  if (!file_) throw system_error("open", path, errno, ErrorKind::environment);
+// Locked as long as the program lives: two runs in one folder would write over each other's results.
+Journal::Journal(const std::string& path) : path_(path) {
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0) throw system_error("open", path, errno, ErrorKind::environment);
+  file_.reset(fdopen(file, "a"));
+  if (!file_) {
+    close(file);
+    throw system_error("fdopen", path, errno, ErrorKind::environment);
+  }
+  if (flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    throw Error(ErrorKind::environment, path + " belongs to a run that is still going: take another --out");
+  }
+}
+
+void Journal::cut(off_t bytes) {
+  if (ftruncate(fileno(file_.get()), bytes) != 0) {
+    throw system_error("ftruncate", path_, errno, ErrorKind::environment);
+  }
+}
+
+void Journal::put_aside(const std::string& path, const std::string& aside) {
+  const Journal held(path);
+  if (std::rename(path.c_str(), aside.c_str()) != 0) {
+    throw system_error("rename", path, errno, ErrorKind::environment);
+  }
 }
 
 Journal Journal::begin(const std::string& path, const reports::Record& record) {
-  Journal journal(path, "we");
+  Journal journal(path);
+  journal.cut(0);
   std::fputs(kHeader.data(), journal.file_.get());
   reports::Record header = record;
   for (reports::Cell& cell : header.cells) cell.trials.clear();
@@ -118,13 +142,13 @@ Journal Journal::begin(const std::string& path, const reports::Record& record) {
 }
 
 Journal Journal::resume(const std::string& path) {
+  Journal journal(path);
   // What follows the last newline was torn.
   std::ifstream text(path);
   std::string line;
   off_t whole = 0;
   while (std::getline(text, line) && !text.eof()) whole = text.tellg();
-  if (truncate(path.c_str(), whole) != 0) throw system_error("truncate", path, errno, ErrorKind::environment);
-  Journal journal(path, "ae");
+  journal.cut(whole);
   std::fputs(kResumed.data(), journal.file_.get());
   journal.sync();
   return journal;

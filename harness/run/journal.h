@@ -5,6 +5,8 @@
 // began and has no end was running when this program died.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -34,16 +36,18 @@ std::string differs(const reports::Record& then, const reports::Record& now);
 
 class Journal {
  public:
-  // A new one, its header written. Throws Error(environment).
+  // A new one, its header written. All of these throw Error(environment), also where another run holds it.
   static Journal begin(const std::string& path, const reports::Record& record);
   // Goes on with the one that is there, less a torn last line.
   static Journal resume(const std::string& path);
-  // These throw Error(environment) too: a result that is not on disk is not a result.
+  // Renames one that no run holds.
+  static void put_aside(const std::string& path, const std::string& aside);
   void begins(uint64_t order, size_t cell);
   void ended(uint64_t order, size_t cell, const reports::Trial& trial);
 
  private:
-  explicit Journal(const std::string& path, const char* mode);
+  explicit Journal(const std::string& path);
+  void cut(off_t bytes);
   void sync();
 
   struct Close {

@@ -101,6 +101,10 @@ OomWitness::Account OomWitness::account(pid_t pid) {
       account.whose = cage_limit;
     } else {
       account.whose = "the limit of cgroup " + ours->limit_of;
+      const auto size = std::find_if(above_.begin(), above_.end(), [&](const Above& above) {
+        return above.limit.path == ours->limit_of && above.limit.file != "memory.high";
+      });
+      if (size != above_.end()) account.whose += ", " + reports::human(size->limit.bytes) + ",";
     }
   }
   for (const Above& above : above_) {
@@ -112,7 +116,7 @@ OomWitness::Account OomWitness::account(pid_t pid) {
     if (!rose(before, then)) continue;
     testify(account.evidence, source, above.limit.v2 ? "oom" : "failcnt", before, then);
     if (account.whose.empty()) {
-      account.whose = fmt::format("the limit of cgroup {}, {}", above.limit.path, reports::human(above.limit.bytes));
+      account.whose = fmt::format("the limit of cgroup {}, {},", above.limit.path, reports::human(above.limit.bytes));
     }
   }
   if (account.whose.empty() && after.limit) {

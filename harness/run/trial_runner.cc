@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -173,6 +174,16 @@ class TrialRun {
     worker_.kill();
   }
 
+  // A process that was killed loses its memory first and becomes a zombie a moment later.
+  bool is_ending() const {
+    for (int tries = 0; tries < 500; ++tries) {
+      if (worker_.has_ended()) return true;
+      const timespec pause{0, 1'000'000};
+      nanosleep(&pause, nullptr);
+    }
+    return false;
+  }
+
   // False at the worker's end.
   bool handle_message() {
     const auto message = worker_.receive();
@@ -180,6 +191,7 @@ class TrialRun {
     if (message->kind == Message::Kind::ready) {
       const auto floor = status_.read();
       if (!floor) {
+        if (is_ending()) return true;  // killed right after it spoke: its end says the rest
         stop(reports::verdict::failed, "/proc/PID/status of the worker could not be read: nothing could be measured");
         return true;
       }

@@ -13,8 +13,10 @@ Trial fitting() {
   return sample::trial(1, {6 * kGiB, 4 * kMiB, 6 * kGiB, 0});
 }
 
-Judgement judged(const Trial& trial, Figure limit = 8 * kGiB, const char* cage = "cgroup v2") {
+Judgement judged(const Trial& trial, Figure limit = 8 * kGiB, const char* cage = "cgroup v2",
+                 const char* cache = "cold") {
   Cell cell;
+  cell.cache = cache;
   cell.limit_bytes = limit;
   cell.cage = cage;
   return judge(trial, sample::checkpoint(), cell, sample::machine());
@@ -179,6 +181,18 @@ TEST_CASE("fits-reclaiming: more than 1 % of the stored bytes read again") {
   CHECK(judged(trial).verdict == "fits");
   trial.phases[2].refault_file_pages = pages / 100 + 2;
   CHECK(judged(trial).verdict == "fits-reclaiming");
+}
+
+TEST_CASE("after a warm start one pass is no refault: a cold start reads the same for the first time") {
+  const uint64_t pages = sample::checkpoint().file_bytes / 4096;
+  Trial trial = fitting();
+  trial.phases[1].refault_file_pages = pages;
+  CHECK(judged(trial).verdict == "thrashed");
+  CHECK(judged(trial, 8 * kGiB, "cgroup v2", "warm").verdict == "fits");
+  trial.phases[2].refault_file_pages = pages / 50;
+  CHECK(judged(trial, 8 * kGiB, "cgroup v2", "warm").verdict == "fits-reclaiming");
+  trial.phases[2].refault_file_pages = pages + 2;
+  CHECK(judged(trial, 8 * kGiB, "cgroup v2", "warm").verdict == "thrashed");
 }
 
 TEST_CASE("without a refault counter, major faults count beyond one cold pass") {
