@@ -64,14 +64,29 @@ void set(const std::string& folder, const char* file, reports::Bytes bytes) {
 
 }  // namespace
 
+// Made and locked, unless a sweep by another program came between: then false.
+bool Cage::claim(const std::string& folder) {
+  lock_ = Descriptor(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat held {
+  }, there{};
+  return lock_ && flock(lock_.get(), LOCK_EX | LOCK_NB) == 0 && fstat(lock_.get(), &held) == 0 &&
+         stat(folder.c_str(), &there) == 0 && held.st_ino == there.st_ino;
+}
+
 Cage::Cage(const std::string& parent, bool v2, const CageLimits& limits) : v2_(v2) {
   static std::atomic<unsigned> number{0};
-  const std::string folder = fmt::format("{}/{}{}-{}", parent, kPrefix, getpid(), ++number);
-  if (mkdir(folder.c_str(), 0755) != 0) throw system_error("mkdir", folder, errno, ErrorKind::environment);
-  folder_ = folder;  // from here on the destructor would not run: what fails below must clean up
-  try {
-    lock_ = Descriptor(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (lock_) flock(lock_.get(), LOCK_EX | LOCK_NB);
+  constexpr int kMostTries = 1000;
+  std::string folder;
+  // The name may be taken: programs in other PID namespaces have the same pid.
+  for (int tries = 0; folder_.empty(); ++tries) {
+    folder = fmt::format("{}/{}{}-{}", parent, kPrefix, getpid(), ++number);
+    const bool made = mkdir(folder.c_str(), 0755) == 0;
+    if (!made && (errno != EEXIST || tries == kMostTries)) {
+      throw system_error("mkdir", folder, errno, ErrorKind::environment);
+    }
+    if (made && claim(folder)) folder_ = folder;
+  }
+  try {  // the destructor would not run: what fails below must clean up
     if (limits.memory_bytes) set(folder, v2 ? "memory.max" : "memory.limit_in_bytes", *limits.memory_bytes);
     if (limits.swap_bytes) {
       // Version 1 limits memory and swap together, and only above a limit on memory.

@@ -41,6 +41,8 @@ class Cage {
   std::string remove();
 
  private:
+  bool claim(const std::string& folder);
+
   std::string folder_;
   bool v2_;
   Descriptor lock_, entry_;
