@@ -36,7 +36,7 @@ void CageOptions::define(CLI::App& app) {
       ->type_name("SIZE");
 }
 
-void CageOptions::apply(MatrixRequest& request) const {
+void CageOptions::apply(MatrixRequest& request, bool always_limited) const {
   const auto words = split_list(limits);
   if (!limits.empty()) {
     if (words.empty()) throw Error(ErrorKind::usage, "--limit takes sizes such as 4GiB, or none");
@@ -56,8 +56,8 @@ void CageOptions::apply(MatrixRequest& request) const {
     request.guard.reserve_bytes = parse_bytes_or_none(reserve, "--reserve");
     request.guard.on = *request.guard.reserve_bytes > 0;
   }
-  const bool limited = std::any_of(request.limits.begin(), request.limits.end(), [](const auto& l) { return l; });
-  if (request.swap_limit && !limited) throw Error(ErrorKind::usage, "--swap-limit needs a --limit beside it");
+  if (request.swap_limit && !always_limited && !has_limit(request))
+    throw Error(ErrorKind::usage, "--swap-limit needs a --limit beside it");
 }
 
 void find_room_for_cages(MatrixRequest& request) {

@@ -15,8 +15,8 @@ struct CageOptions {
 
   void define_limits(CLI::App& app);  // --limit
   void define(CLI::App& app);         // --swap-limit, --reserve
-  // Throws Error(usage).
-  void apply(MatrixRequest& request) const;
+  // `always_limited`: every cell has a limit, though none is given here. Throws Error(usage).
+  void apply(MatrixRequest& request, bool always_limited = false) const;
 };
 
 // Where cgroups can be made neither here nor above, but systemd would give one: does not return, but starts this

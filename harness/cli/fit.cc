@@ -52,7 +52,7 @@ class Fit : public Verb {
   int run() override {
     FitRequest request;
     request.matrix = matrix_.request();
-    cage_.apply(request.matrix);
+    cage_.apply(request.matrix, true);
     request.matrix.repeat = repeat_;
     request.matrix.seed = std::random_device{}();
     request.matrix.sample_interval_ns = 0;  // the figures stay exact, and nothing but the load is timed

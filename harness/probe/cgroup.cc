@@ -203,4 +203,20 @@ std::vector<CgroupLimit> cgroup_limits() {
   return limits;
 }
 
+reports::Figure swap_left(const CgroupLimit& cgroup) {
+  const bool top = cgroup.path == "/";
+  const std::string point = top ? cgroup.folder : cgroup.folder.substr(0, cgroup.folder.size() - cgroup.path.size());
+  reports::Figure least;
+  for (const std::string& path : upwards(top ? std::string() : cgroup.path)) {
+    const std::string folder = point + path;
+    // Version 1 counts memory and swap together: what is left of both.
+    const auto most = number_in(folder + (cgroup.v2 ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes"));
+    const auto used = number_in(folder + (cgroup.v2 ? "/memory.swap.current" : "/memory.memsw.usage_in_bytes"));
+    if (!most || !used) continue;
+    const reports::Bytes left = *most - std::min(*most, *used);
+    if (!least || left < *least) least = left;
+  }
+  return least;
+}
+
 }  // namespace weighbridge

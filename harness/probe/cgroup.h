@@ -54,5 +54,7 @@ struct CgroupLimit {
   reports::Bytes bytes = 0;
 };
 std::vector<CgroupLimit> cgroup_limits();
+// Swap that this cgroup may still take, by its own limits and those above it; nullopt: no limit but the machine's swap.
+reports::Figure swap_left(const CgroupLimit& cgroup);
 
 }  // namespace weighbridge

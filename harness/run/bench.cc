@@ -26,11 +26,11 @@ void without_figures(reports::Trial& trial, const char* why) {
   }
 }
 
-Bench::Bench(const MatrixRequest& request, Planned planned, size_t trials)
+Bench::Bench(const MatrixRequest& request, Planned planned, std::unique_ptr<Cages> cages, size_t trials)
     : request_(request),
       record_(std::move(planned.record)),
       files_(std::move(planned.files)),
-      cages_(std::move(planned.cages)),
+      cages_(std::move(cages)),
       reference_(make_memfd("weighbridge-reference")),
       timeline_rows_(std::clamp<size_t>(kTimelineBytes / sizeof(Sample) / std::max<size_t>(trials, 1), 64, 2048)) {
   for (const reports::Cell& cell : record_.cells) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,7 +17,7 @@ namespace weighbridge {
 class Bench {
  public:
   // `trials` is how many there will be, so that all their timelines together stay small. `request` must outlive it.
-  Bench(const MatrixRequest& request, Planned planned, size_t trials);
+  Bench(const MatrixRequest& request, Planned planned, std::unique_ptr<Cages> cages, size_t trials);
 
   reports::Record& record() { return record_; }
   const Cages& cages() const { return *cages_; }

@@ -80,7 +80,24 @@ void add_cells(reports::Record& record, const Description& description, const st
 
 }  // namespace
 
-Planned plan_cells(const MatrixRequest& request, std::vector<std::string>& notes) {
+bool has_limit(const MatrixRequest& request) {
+  return std::any_of(request.limits.begin(), request.limits.end(), [](const auto& limit) { return limit.has_value(); });
+}
+
+std::unique_ptr<Cages> find_cages(bool limited, const reports::Figure& swap_limit) {
+  auto cages = std::make_unique<Cages>(limited);
+  // A limit on swap that cannot be had is said before hours are spent, not in every trial.
+  if (swap_limit && limited) {
+    if (!cages->possible()) {
+      throw Error(ErrorKind::environment, "--swap-limit needs a cgroup, and none can be made here: " + cages->reason() +
+                                              "; a limit that is only watched bounds no swap");
+    }
+    cages->make({reports::Bytes{64} << 20, swap_limit});
+  }
+  return cages;
+}
+
+Planned plan_cells(const MatrixRequest& request, const Cages* cages, std::vector<std::string>& notes) {
   check_words(request);
   std::vector<std::string> strategies_wanted = unique(request.strategies);
   if (strategies_wanted.empty()) {
@@ -96,17 +113,7 @@ Planned plan_cells(const MatrixRequest& request, std::vector<std::string>& notes
   const Description description = describe_checkpoint(request.model, cells, request.passes, request.worker);
 
   Planned planned;
-  const bool limited = std::any_of(request.limits.begin(), request.limits.end(), [](const auto& l) { return l; });
-  planned.cages = std::make_unique<Cages>(limited);
-  // A limit on swap that cannot be had is said before hours are spent, not in every trial.
-  if (request.swap_limit && limited) {
-    if (!planned.cages->possible()) {
-      throw Error(ErrorKind::environment,
-                  "--swap-limit needs a cgroup, and none can be made here: " + planned.cages->reason() +
-                      "; a limit that is only watched bounds no swap");
-    }
-    planned.cages->make({reports::Bytes{64} << 20, request.swap_limit});
-  }
+  const bool limited = has_limit(request);
   reports::Record& record = planned.record;
   record.version = kVersion;
   record.commit = kCommit;
@@ -124,8 +131,8 @@ Planned plan_cells(const MatrixRequest& request, std::vector<std::string>& notes
   if (request.guard.on) {
     record.settings.reserve_bytes = request.guard.reserve_bytes.value_or(default_reserve(record.machine.memory_bytes));
   }
-  if (limited && !planned.cages->possible()) {
-    record.settings.cage_reason = planned.cages->reason();
+  if (limited && cages != nullptr && !cages->possible()) {
+    record.settings.cage_reason = cages->reason();
     if (!request.no_scope.empty()) record.settings.cage_reason += "; " + request.no_scope;
   }
   planned.files = description.files;
@@ -141,7 +148,7 @@ Planned plan_cells(const MatrixRequest& request, std::vector<std::string>& notes
     reports::Cell variant;
     variant.limit_bytes = limit;
     if (limit) variant.swap_limit_bytes = request.swap_limit;
-    variant.cage = planned.cages->possible() ? planned.cages->kind() : limit ? "watched" : "";
+    if (cages != nullptr) variant.cage = cages->possible() ? cages->kind() : limit ? "watched" : "";
     const std::vector<std::string> usual{limit ? "cold" : "warm"};
     for (const std::string& cache : request.caches.empty() ? usual : unique(request.caches)) {
       variant.cache = cache;

@@ -33,13 +33,18 @@ struct MatrixRequest {
   bool resume = false;  // go on with the journal that is there
 };
 
+bool has_limit(const MatrixRequest& request);
+
 struct Planned {
   reports::Record record;          // machine, checkpoint and settings, and the cells with their predictions
   std::vector<std::string> files;  // of the checkpoint
-  std::unique_ptr<Cages> cages;
 };
 
-// `notes` are lines for a person. Throws Error.
-Planned plan_cells(const MatrixRequest& request, std::vector<std::string>& notes);
+// Where the cells' cages are: finds out by making one, so not for a plan that is only read. `notes` are lines for a
+// person. Throws Error: environment where a swap limit was asked for that cannot be held.
+std::unique_ptr<Cages> find_cages(bool limited, const reports::Figure& swap_limit);
+
+// `cages` may be null: nothing is going to be run. Throws Error.
+Planned plan_cells(const MatrixRequest& request, const Cages* cages, std::vector<std::string>& notes);
 
 }  // namespace weighbridge

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <sys/sysinfo.h>
+
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -63,6 +66,11 @@ Bytes held_at_most(const Trial& trial) {
 Figure stall_of(const Trial& trial) {
   const Figure own = reports::sum(trial, &reports::Phase::cgroup_psi_full_ns);
   return own ? own : reports::sum(trial, &reports::Phase::psi_full_ns);
+}
+
+bool has_swap() {
+  struct sysinfo machine {};
+  return sysinfo(&machine) == 0 && machine.totalswap > 0;
 }
 
 class FitRun {
@@ -292,22 +300,29 @@ class FitRun {
 }  // namespace
 
 reports::Record run_fit(const FitRequest& request, MatrixEvents& events) {
-  MatrixRequest matrix = request.matrix;
+  FitRequest fit = request;
+  MatrixRequest& matrix = fit.matrix;
   matrix.limits = {std::nullopt};
   matrix.caches = {"cold"};
   std::vector<std::string> notes;
-  Planned planned = plan_cells(matrix, notes);
-  if (!planned.cages->possible()) {
+  // With swap in the cage a limit kills nobody, however small: a container commonly has none.
+  if (!matrix.swap_limit && has_swap()) {
+    matrix.swap_limit = 0;
+    notes.emplace_back("each limit is without swap, as a container's commonly is; --swap-limit allows some");
+  }
+  std::unique_ptr<Cages> cages = find_cages(true, matrix.swap_limit);
+  if (!cages->possible()) {
     throw Error(ErrorKind::environment,
-                "fit needs limits that a cgroup holds, and none can be made here: " + planned.cages->reason() +
+                "fit needs limits that a cgroup holds, and none can be made here: " + cages->reason() +
                     (matrix.no_scope.empty() ? std::string() : "; " + matrix.no_scope));
   }
+  Planned planned = plan_cells(matrix, cages.get(), notes);
   events.described(planned.record);
   for (const std::string& line : notes) events.note(line);
   constexpr size_t kTrialsOfAWay = 40;
   const size_t trials = planned.record.cells.size() * kTrialsOfAWay;
-  Bench bench(matrix, std::move(planned), trials);
-  return FitRun(request, events, bench).run();
+  Bench bench(matrix, std::move(planned), std::move(cages), trials);
+  return FitRun(fit, events, bench).run();
 }
 
 }  // namespace weighbridge

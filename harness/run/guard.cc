@@ -50,10 +50,20 @@ reports::Bytes Guard::reserve_of(reports::Bytes bound) const {
   return settings_.reserve_bytes.value_or(default_reserve(bound));
 }
 
-bool Guard::swap_still_helps(std::string& said, std::vector<reports::Evidence>& evidence) const {
+bool Guard::swap_still_helps(const CgroupLimit* cgroup, std::string& said,
+                             std::vector<reports::Evidence>& evidence) const {
   const ProcText meminfo = read_proc("/proc/meminfo");
   const auto total = kib_of(meminfo, "SwapTotal:"), free = kib_of(meminfo, "SwapFree:");
   if (!total || !free || *total == 0) return false;
+  // A container on a machine with swap commonly may use none of it.
+  const reports::Figure left = cgroup == nullptr ? std::nullopt : swap_left(*cgroup);
+  if (left && *left < std::min(*free, reserve_of(*total))) {
+    evidence.push_back({"swap limit of cgroup " + cgroup->path,
+                        fmt::format("{} left", reports::human(*left)),
+                        {{"swap_left_bytes", *left}}});
+    said = fmt::format(", and may take {} more of swap", reports::human(*left));
+    return false;
+  }
   const auto full = standstill();
   evidence.push_back({"/proc/meminfo",
                       fmt::format("SwapFree {} of {}", reports::human(*free), reports::human(*total)),
@@ -74,8 +84,9 @@ std::optional<Guard::Alarm> Guard::look(uint64_t now_ns) {
   if (now_ns < next_ns_) return std::nullopt;
   reports::Bytes headroom = UINT64_MAX;
   std::optional<Alarm> alarm;
-  const auto check = [&](const std::string& what, const std::string& source, reports::Bytes available,
-                         reports::Bytes bound) {
+  const auto check = [&](const CgroupLimit* cgroup, reports::Bytes available, reports::Bytes bound) {
+    const std::string what = cgroup == nullptr ? "the machine" : "cgroup " + cgroup->path;
+    const std::string source = cgroup == nullptr ? "/proc/meminfo" : cgroup->file + " of cgroup " + cgroup->path;
     const reports::Bytes reserve = reserve_of(bound);
     headroom = std::min(headroom, available - std::min(available, reserve));
     if (available >= reserve || alarm) return;
@@ -84,7 +95,7 @@ std::optional<Guard::Alarm> Guard::look(uint64_t now_ns) {
     found.evidence.push_back({source,
                               fmt::format("{} available of {}", reports::human(available), reports::human(bound)),
                               {{"available_bytes", available}, {"bound_bytes", bound}, {"reserve_bytes", reserve}}});
-    if (swap_still_helps(swap, found.evidence)) return;
+    if (swap_still_helps(cgroup, swap, found.evidence)) return;
     found.reason = fmt::format("stopped by the guard: {} had {} left{}, less than the reserve of {} (--reserve)", what,
                                reports::human(available), swap, reports::human(reserve));
     alarm = std::move(found);
@@ -92,14 +103,13 @@ std::optional<Guard::Alarm> Guard::look(uint64_t now_ns) {
 
   const ProcText meminfo = read_proc("/proc/meminfo");
   const auto available = kib_of(meminfo, "MemAvailable:"), total = kib_of(meminfo, "MemTotal:");
-  if (available && total) check("the machine", "/proc/meminfo", *available, *total);
+  if (available && total) check(nullptr, *available, *total);
   for (const CgroupLimit& limit : above_) {
     const reports::Bytes reserve = reserve_of(limit.bytes);
     const CgroupReading now = read_cgroup_usage(limit.folder, limit.v2, 2 * reserve);
     if (!now.usage || !now.limit) continue;
     const reports::Bytes held = *now.usage - std::min(*now.usage, now.reclaimable_file.value_or(0));
-    check("cgroup " + limit.path, limit.file + " of cgroup " + limit.path, *now.limit - std::min(*now.limit, held),
-          *now.limit);
+    check(&limit, *now.limit - std::min(*now.limit, held), *now.limit);
   }
   const double seconds = static_cast<double>(std::min(headroom, 64 * kGiB)) / static_cast<double>(kBytesPerSecond);
   next_ns_ = now_ns + std::clamp(static_cast<uint64_t>(seconds * 1e9), kSoonestNs, kLatestNs);

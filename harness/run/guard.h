@@ -39,7 +39,8 @@ class Guard {
 
  private:
   reports::Bytes reserve_of(reports::Bytes bound) const;
-  bool swap_still_helps(std::string& said, std::vector<reports::Evidence>& evidence) const;
+  // `cgroup` is the bound that is short; null: the machine.
+  bool swap_still_helps(const CgroupLimit* cgroup, std::string& said, std::vector<reports::Evidence>& evidence) const;
 
   const GuardSettings settings_;
   std::vector<CgroupLimit> above_;

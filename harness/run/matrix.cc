@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <random>
 #include <utility>
@@ -28,8 +29,12 @@ struct Turn {
 
 class MatrixRun {
  public:
-  MatrixRun(const MatrixRequest& request, MatrixEvents& events, Planned planned, size_t trials)
-      : request_(request), events_(events), bench_(request, std::move(planned), trials), record_(bench_.record()) {}
+  MatrixRun(const MatrixRequest& request, MatrixEvents& events, Planned planned, std::unique_ptr<Cages> cages,
+            size_t trials)
+      : request_(request),
+        events_(events),
+        bench_(request, std::move(planned), std::move(cages), trials),
+        record_(bench_.record()) {}
 
   reports::Record run() {
     std::optional<JournalText> before = request_.resume ? earlier() : std::nullopt;
@@ -186,16 +191,17 @@ class MatrixRun {
 }  // namespace
 
 reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes) {
-  return plan_cells(request, notes).record;
+  return plan_cells(request, nullptr, notes).record;
 }
 
 reports::Record run_matrix(const MatrixRequest& request, MatrixEvents& events) {
   std::vector<std::string> notes;
-  Planned planned = plan_cells(request, notes);
+  std::unique_ptr<Cages> cages = find_cages(has_limit(request), request.swap_limit);
+  Planned planned = plan_cells(request, cages.get(), notes);
   events.described(planned.record);
   for (const std::string& line : notes) events.note(line);
   const size_t trials = planned.record.cells.size() * static_cast<size_t>(request.repeat);
-  return MatrixRun(request, events, std::move(planned), trials).run();
+  return MatrixRun(request, events, std::move(planned), std::move(cages), trials).run();
 }
 
 }  // namespace weighbridge
