@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """A limit that a cgroup of version 2 holds: what it stops, what it counts, and that nothing of it is left."""
 import subprocess
 import unittest

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """A limit around the program itself, as a container has: the guard heeds it, and a kill is laid at its door."""
 import machine
 from machine import MIB

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """Other ways to end: an allocation that is refused, and a run that is cut short and resumed."""
 import machine
 from machine import MIB

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """A checkpoint twice as large as the machine's memory, no swap, no limit: the guard ends what would starve the machine;
 without the guard the kernel does, and the run goes on and can prove who did it and for whose memory."""
 import machine

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """A checkpoint larger than the machine's memory, and swap for the rest: the load ends by itself, and the record says
 what lay in swap and that it was needed all the same."""
 import machine

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """An ordinary user, who may not read the kernel's log: with a cgroup that was delegated, with systemd, with nothing."""
 import machine
 from machine import MIB
