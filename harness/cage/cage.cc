@@ -118,7 +118,10 @@ std::string Cage::remove() {
       return {};
     }
     if (errno != EBUSY) break;
-    for (const pid_t pid : processes_in(folder_)) kill(pid, SIGKILL);
+    // A process of another PID namespace reads as 0, which kill(2) would take for this program's own group.
+    for (const pid_t pid : processes_in(folder_)) {
+      if (pid > 0 && pid != getpid()) kill(pid, SIGKILL);
+    }
     pause_ms(1);
   }
   return system_error("rmdir", folder_, errno).what();
@@ -180,7 +183,7 @@ bool Cages::find_v2(const CgroupHierarchy& found, bool limits) {
           try_parent(folder, true))
         return true;
     }
-    if (read_cgroup_usage(folder, true, 0).limit) {
+    if (is_limited(folder, true)) {
       reason_ = fmt::format("cgroup {} has a limit of its own, and no cgroup can be made below it{}{}",
                             path.empty() ? "/" : path, reason_.empty() ? "" : ": ", reason_);
       return false;

@@ -71,7 +71,10 @@ class Fit : public Verb {
     progress.finish();
 
     bool written = true;
-    if (!out_.empty()) written = write_record_and_report(out_, record);
+    if (!out_.empty()) {
+      written = write_record_into(out_, record);
+      written = write_report_into(out_, record) && written;
+    }
     if (json_) {
       reports::write_record(stdout, record);
     } else if (plain_) {

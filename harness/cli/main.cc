@@ -2,9 +2,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 
 #include "harness/cli/console.h"
 #include "harness/cli/verb.h"
@@ -65,6 +67,10 @@ int run_verb(Verb& verb) {
   } catch (const Interrupted&) {
     complain("interrupted before anything was measured");
     return kInterrupted;
+  } catch (const std::system_error& error) {
+    if (error.code().value() == EPIPE) return 128 + SIGPIPE;  // a reader that went away
+    complain(error.what());
+    return kEnvironment;
   } catch (const std::exception& error) {
     complain(error.what());
     return kEnvironment;

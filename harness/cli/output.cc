@@ -15,6 +15,20 @@
 #include "strategies/error.h"
 
 namespace weighbridge::cli {
+namespace {
+
+bool attempt(void (*write)(const std::string&, const reports::Record&), const std::string& path,
+             const reports::Record& record) {
+  try {
+    write(path, record);
+    return true;
+  } catch (const std::exception& error) {
+    complain(error.what());
+    return false;
+  }
+}
+
+}  // namespace
 
 void prepare_folder(const std::string& folder) {
   std::error_code error;
@@ -32,19 +46,14 @@ void prepare_folder(const std::string& folder) {
   }
 }
 
-bool write_record_and_report(const std::string& folder, const reports::Record& record) {
-  bool written = true;
-  const auto attempt = [&](auto* write, const char* name) {
-    try {
-      write(folder + name, record);
-    } catch (const std::exception& error) {
-      complain(error.what());
-      written = false;
-    }
-  };
-  attempt(reports::write_record_file, "/record.json");
-  attempt(reports::write_html_file, "/report.html");
-  return written;
+bool write_record_into(const std::string& folder, const reports::Record& record) {
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  return attempt(reports::write_record_file, folder + "/record.json", record);
+}
+
+bool write_report_into(const std::string& folder, const reports::Record& record) {
+  return attempt(reports::write_html_file, folder + "/report.html", record);
 }
 
 uint64_t timeout_ns(double seconds) {

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <optional>
 #include <random>
+#include <system_error>
 
 #include "harness/cli/cage_options.h"
 #include "harness/cli/console.h"
@@ -114,11 +115,17 @@ class Run : public Verb {
     const reports::Record record = run_matrix(request, progress);
     progress.finish();
 
-    bool written = write_record_and_report(out_, record);
+    bool written = write_record_into(out_, record);
+    if (written && !record.settings.interrupted) unlink(request.journal.c_str());  // all of it is in the record now
+    written = write_report_into(out_, record) && written;
     try {
       show(record);
     } catch (const BrokenPipe&) {
       throw;
+    } catch (const std::system_error& error) {
+      if (error.code().value() == EPIPE) throw BrokenPipe();
+      complain(error.what());
+      written = false;
     } catch (const std::exception& error) {
       complain(error.what());
       written = false;
@@ -128,7 +135,6 @@ class Run : public Verb {
       complain("interrupted: what was measured is in " + out_ + "/record.json; --resume goes on with it");
       return kInterrupted;
     }
-    unlink(request.journal.c_str());  // all of it is in the record now
     const bool any_fits = std::any_of(record.cells.begin(), record.cells.end(),
                                       [](const reports::Cell& cell) { return reports::does_fit(cell.verdict); });
     return any_fits ? kDone : kNothingFits;

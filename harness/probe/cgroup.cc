@@ -182,6 +182,13 @@ CgroupReading read_cgroup_usage(const std::string& folder, bool v2, reports::Byt
   return reading;
 }
 
+bool is_limited(const std::string& folder, bool v2) {
+  const std::vector<const char*> files = v2 ? std::vector{"/memory.max", "/memory.high", "/memory.swap.max"}
+                                            : std::vector{"/memory.limit_in_bytes", "/memory.memsw.limit_in_bytes"};
+  return std::any_of(files.begin(), files.end(),
+                     [&](const char* file) { return number_in(folder + file).has_value(); });
+}
+
 // Both hierarchies, as a machine in the middle of moving from one to the other may have limits in each. The root cgroup
 // of version 2 has no memory files at all.
 std::vector<CgroupLimit> cgroup_limits() {

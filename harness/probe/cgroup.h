@@ -47,6 +47,9 @@ CgroupReading read_cgroup(const std::string& folder, bool v2);
 // usage, limit and reclaimable_file alone: cheap enough for a guard. The last is read only where `near` the limit.
 CgroupReading read_cgroup_usage(const std::string& folder, bool v2, reports::Bytes near);
 
+// Whether the cgroup bounds what is charged below it: memory.max, memory.high, memory.swap.max or version 1's limits.
+bool is_limited(const std::string& folder, bool v2);
+
 // The cgroups with a limit that this process is under, its own first: path, folder and limit.
 struct CgroupLimit {
   std::string path, folder, file;

@@ -62,8 +62,9 @@ void judge_signal(reports::Trial& trial, int number, const SharedPage& page, pid
     for (reports::Evidence& evidence : account.evidence) trial.evidence.push_back(std::move(evidence));
     if (account.killed) {
       trial.verdict = reports::verdict::oom_killed;
-      trial.reason = fmt::format("killed by the kernel's out-of-memory killer in phase {}: {} was used up",
-                                 trial.reached, account.whose);
+      trial.reason = fmt::format(
+          "killed by the kernel's out-of-memory killer in phase {}{}", trial.reached,
+          account.whose.empty() ? "; nothing here tells whose limit it was" : ": " + account.whose + " was used up");
     } else {
       trial.verdict = reports::verdict::killed;
       trial.reason = fmt::format(
@@ -88,7 +89,9 @@ void judge_signal(reports::Trial& trial, int number, const SharedPage& page, pid
   if ((is_a_crash && !sent) || by_itself) {
     trial.verdict = reports::verdict::failed;
     trial.reason = fmt::format("crashed with {} in phase {}{}", signal_name(number), trial.reached,
-                               number == SIGBUS ? ": a mapped file was cut short, or could not be read" : "");
+                               !noted             ? ", or was sent it before it could say so"
+                               : number == SIGBUS ? ": a mapped file was cut short, or could not be read"
+                                                  : "");
   } else {
     trial.verdict = reports::verdict::killed;
     trial.reason = fmt::format("killed from outside by {} in phase {}{}", signal_name(number), trial.reached,

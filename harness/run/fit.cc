@@ -73,6 +73,16 @@ bool has_swap() {
   return sysinfo(&machine) == 0 && machine.totalswap > 0;
 }
 
+// A trial that ended for another reason than its limit says nothing of the limit.
+struct Spoiled {
+  std::string reason;
+};
+
+bool says_nothing(const Trial& trial) {
+  return trial.verdict == reports::verdict::killed || trial.verdict == reports::verdict::failed ||
+         trial.verdict == reports::verdict::guard_stopped;
+}
+
 class FitRun {
  public:
   FitRun(const FitRequest& request, MatrixEvents& events, Bench& bench)
@@ -85,7 +95,14 @@ class FitRun {
     for (size_t way = 0; way < ways.size() && !interrupted(); ++way) {
       way_ = way;
       ways_ = ways.size();
-      reports::Fit fit = fit_one(ways[way]);
+      reports::Fit fit;
+      try {
+        fit_one(ways[way], fit);
+      } catch (const Spoiled& spoiled) {
+        const std::string reason = "a load ended, three times, for another reason than its limit: " + spoiled.reason;
+        if (!fit.survival) fit.unavailable["survival"] = reason;
+        if (!fit.useful) fit.unavailable["useful"] = reason;
+      }
       if (interrupted()) break;
       reports::explain(fit);
       events_.found(fit);
@@ -96,9 +113,15 @@ class FitRun {
   }
 
  private:
+  // Tried again where it ended for no reason of its own; throws Spoiled where that goes on.
   Trial one(const Cell& cell, const std::string& what) {
-    events_.tries(way_, ways_, cell, what);
-    return bench_.run(cell, give_up_ns_, [&](const TrialProgress& progress) { events_.progress(progress); });
+    constexpr int kMostTries = 3;
+    for (int tries = 1;; ++tries) {
+      events_.tries(way_, ways_, cell, what);
+      Trial trial = bench_.run(cell, give_up_ns_, [&](const TrialProgress& progress) { events_.progress(progress); });
+      if (!says_nothing(trial) || interrupted()) return trial;
+      if (tries == kMostTries) throw Spoiled{trial.reason};
+    }
   }
 
   static Cell limited(const Cell& way, Bytes limit, const Figure& swap_limit) {
@@ -171,10 +194,9 @@ class FitRun {
     return request_.tolerance_bytes.value_or(std::clamp<Bytes>(held / 100, kMiB, 16 * kMiB));
   }
 
-  reports::Fit fit_one(Cell way) {
+  void fit_one(Cell way, reports::Fit& fit) {
     way.cache = "cold";
     give_up_ns_ = request_.matrix.timeout_ns;
-    reports::Fit fit;
     fit.strategy = way.strategy;
     fit.options = way.options;
     fit.dtype = way.dtype;
@@ -186,12 +208,12 @@ class FitRun {
       free.survived = reports::ended_by_itself(trial.verdict);
       free.trials.push_back(std::move(trial));
     }
-    if (interrupted()) return fit;
+    if (interrupted()) return;
     if (!free.survived) {
       const std::string reason = "without a limit already: " + free.trials.back().reason;
       fit.unavailable["predicted_bytes"] = fit.unavailable["survival"] = fit.unavailable["useful"] = reason;
       keep(std::move(free));
-      return fit;
+      return;
     }
     const Trial& typical = free.trials.front();
     const Bytes held = held_at_most(typical), tolerance = tolerance_for(held);
@@ -207,16 +229,15 @@ class FitRun {
     keep(std::move(free));
 
     Tried survival = find_survival(way, held, tolerance, everything, fit);
-    if (interrupted()) return fit;
+    if (interrupted()) return;
     if (!survival.survived) {
       fit.unavailable["survival"] = fit.unavailable["useful"] =
           fmt::format("not even {} were enough: {}", reports::human(everything), survival.trials.back().reason);
       keep(std::move(survival));
-      return fit;
+      return;
     }
     fit.survival = point_of(survival);
     find_useful(way, survival, tolerance, everything, fit);
-    return fit;
   }
 
   Tried find_survival(const Cell& way, Bytes held, Bytes tolerance, Bytes everything, reports::Fit& fit) {

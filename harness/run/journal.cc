@@ -3,18 +3,21 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <string_view>
 #include <system_error>
 
+#include "harness/probe/descriptor.h"
 #include "reports/json.h"
 #include "reports/units.h"
+#include "reports/verdict.h"
 #include "strategies/error.h"
 
 namespace weighbridge {
@@ -28,6 +31,48 @@ bool starts(std::string_view line, std::string_view with) {
   return line.substr(0, with.size()) == with;
 }
 
+// Line by line, each whole: what follows the last newline was being written when everything ended, and is left out.
+class LineReader {
+ public:
+  LineReader(int file, const std::string& path) : file_(file), path_(path) {}
+  size_t number() const { return number_; }  // of the last line, from 1
+  off_t bytes() const { return bytes_; }     // up to its end
+  bool next(std::string& line) {
+    for (;;) {
+      const size_t end = ahead_.find('\n', searched_);
+      if (end != std::string::npos) {
+        line = ahead_.substr(0, end);
+        ahead_.erase(0, end + 1);
+        searched_ = 0;
+        bytes_ += static_cast<off_t>(end) + 1;
+        ++number_;
+        return true;
+      }
+      searched_ = ahead_.size();
+      if (ahead_.size() > kLongestLine) {
+        throw reports::BadRecord(
+            fmt::format("{}: line {}: found more than {} bytes without an end, expected a line of a "
+                        "journal",
+                        path_, number_ + 1, kLongestLine));
+      }
+      std::array<char, 64 << 10> block;
+      const ssize_t got = read(file_, block.data(), block.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw system_error("read", path_, errno, ErrorKind::environment);
+      if (got == 0) return false;
+      ahead_.append(block.data(), static_cast<size_t>(got));
+    }
+  }
+
+ private:
+  static constexpr size_t kLongestLine = 16 << 20;  // a trial's timeline is below 1 MiB
+  const int file_;
+  const std::string& path_;
+  std::string ahead_;
+  size_t searched_ = 0, number_ = 0;
+  off_t bytes_ = 0;
+};
+
 uint64_t number_at(std::string_view text) {
   return std::strtoull(std::string(text.substr(0, 20)).c_str(), nullptr, 10);
 }
@@ -35,22 +80,22 @@ uint64_t number_at(std::string_view text) {
 }  // namespace
 
 std::optional<JournalText> read_journal(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) {
-    if (access(path.c_str(), F_OK) != 0) return std::nullopt;
-    throw system_error("open", path, errno, ErrorKind::environment);
-  }
+  // Anything but a regular file counts as not there: a FIFO in its place would block for ever.
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info {};
+  if (!file && errno == ENOENT) return std::nullopt;
+  if (!file || fstat(file.get(), &info) != 0) throw system_error("open", path, errno, ErrorKind::environment);
+  if (!S_ISREG(info.st_mode)) throw Error(ErrorKind::environment, path + " is not a regular file");
+  LineReader lines(file.get(), path);
   JournalText journal;
-  std::string line;
-  for (size_t number = 1; std::getline(file, line); ++number) {
-    if (file.eof()) break;  // no newline: the line was being written when everything ended
-    const std::string name = fmt::format("{}: line {}", path, number);
+  for (std::string line; lines.next(line);) {
+    const std::string name = fmt::format("{}: line {}", path, lines.number());
     const auto expect = [&](bool holds) {
       if (!holds) throw reports::BadRecord(name + ": found no line of a journal, expected one");
     };
     expect(!line.empty() && line.back() == '}');
     const std::string_view body(line.data(), line.size() - 1);
-    if (number == 1) {
+    if (lines.number() == 1) {
       expect(starts(body, kHeader));
       journal.record = reports::parse_record(body.substr(kHeader.size()), name);
     } else if (starts(body, kResumed)) {
@@ -64,8 +109,11 @@ std::optional<JournalText> read_journal(const std::string& path) {
       if (const auto begun = journal.torn.find(order); begun != journal.torn.end() && --begun->second == 0) {
         journal.torn.erase(begun);
       }
-      journal.finished.insert_or_assign(order, reports::parse_trial(body.substr(trial + kTrial.size()), name));
+      reports::Trial ended = reports::parse_trial(body.substr(trial + kTrial.size()), name);
+      expect(reports::is_verdict(ended.verdict));
+      journal.finished.insert_or_assign(order, std::move(ended));
     }
+    journal.whole_bytes = lines.bytes();
   }
   if (journal.record.cells.empty()) return std::nullopt;  // not even the header was whole
   return journal;
@@ -141,14 +189,13 @@ Journal Journal::begin(const std::string& path, const reports::Record& record) {
   return journal;
 }
 
-Journal Journal::resume(const std::string& path) {
+Journal Journal::resume(const std::string& path, off_t whole_bytes) {
   Journal journal(path);
-  // What follows the last newline was torn.
-  std::ifstream text(path);
-  std::string line;
-  off_t whole = 0;
-  while (std::getline(text, line) && !text.eof()) whole = text.tellg();
-  journal.cut(whole);
+  struct stat info {};
+  if (fstat(fileno(journal.file_.get()), &info) != 0 || info.st_size < whole_bytes) {
+    throw Error(ErrorKind::environment, path + " was changed by another program while it was read");
+  }
+  journal.cut(whole_bytes);
   std::fputs(kResumed.data(), journal.file_.get());
   journal.sync();
   return journal;

@@ -25,9 +25,11 @@ struct JournalText {
   std::map<uint64_t, reports::Trial> finished;  // by order; the cell's figures still to be made
   std::map<uint64_t, int> torn;                 // order -> how often it began without an end, whatever came later
   int resumed = 0;
+  off_t whole_bytes = 0;  // up to the last line that is whole
 };
 
-// Throws reports::BadRecord that names the line. nullopt where there is no such file.
+// Throws reports::BadRecord that names the line, Error(environment). nullopt where there is no such file, or not even
+// its first line is whole.
 std::optional<JournalText> read_journal(const std::string& path);
 
 // Why a run of `now` cannot go on with what was begun as `then`: the first thing that differs; empty when it can.
@@ -39,7 +41,7 @@ class Journal {
   // A new one, its header written. All of these throw Error(environment), also where another run holds it.
   static Journal begin(const std::string& path, const reports::Record& record);
   // Goes on with the one that is there, less a torn last line.
-  static Journal resume(const std::string& path);
+  static Journal resume(const std::string& path, off_t whole_bytes);
   // Renames one that no run holds.
   static void put_aside(const std::string& path, const std::string& aside);
   void begins(uint64_t order, size_t cell);

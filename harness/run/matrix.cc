@@ -43,7 +43,8 @@ class MatrixRun {
     if (before) take_up(*before);
     // The journal is begun before the long work, so that a second run in the same folder is noticed at once.
     if (!request_.journal.empty()) {
-      journal_.emplace(before ? Journal::resume(request_.journal) : Journal::begin(request_.journal, record_));
+      journal_.emplace(before ? Journal::resume(request_.journal, before->whole_bytes)
+                              : Journal::begin(request_.journal, record_));
     }
     make_reference();
     for (size_t order = 0; order < turns_.size(); ++order) {

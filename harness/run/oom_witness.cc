@@ -49,7 +49,15 @@ reports::Evidence lines_of(const OomLines& kill) {
 }  // namespace
 
 OomWitness::OomWitness(const Cage* cage) : cage_(cage), machine_before_(machine_kills()) {
-  if (cage_ != nullptr) before_ = cage_->read();
+  std::string reason;
+  if (cage_ != nullptr) {
+    counted_in_ = cage_->folder();
+    v2_ = cage_->v2();
+  } else if (const auto around = memory_hierarchy(reason)) {
+    counted_in_ = around->folder(around->own);
+    v2_ = around->v2;
+  }
+  if (!counted_in_.empty()) before_ = read_cgroup(counted_in_, v2_);
   for (const CgroupLimit& limit : cgroup_limits()) above_.push_back({limit, read_cgroup(limit.folder, limit.v2)});
 }
 
@@ -57,14 +65,12 @@ OomWitness::Account OomWitness::account(pid_t pid) {
   Account account;
   const reports::Figure machine_after = machine_kills();
   const bool machine_rose = rose(machine_before_, machine_after);
-  CgroupReading after;
-  bool cage_rose = false;
-  if (cage_ != nullptr) {
-    after = cage_->read();
-    cage_rose = rose(before_.oom_kill, after.oom_kill);
-    testify(account.evidence, cage_->v2() ? "memory.events of the cage" : "memory.oom_control of the cage", "oom_kill",
-            before_.oom_kill, after.oom_kill);
-  }
+  const CgroupReading after = counted_in_.empty() ? CgroupReading() : read_cgroup(counted_in_, v2_);
+  const bool counted = before_.oom_kill && after.oom_kill, counter_rose = rose(before_.oom_kill, after.oom_kill);
+  testify(account.evidence,
+          fmt::format("{} of {}", v2_ ? "memory.events" : "memory.oom_control",
+                      cage_ != nullptr ? "the cage" : "the cgroup around"),
+          "oom_kill", before_.oom_kill, after.oom_kill);
 
   // The kernel's pid is another one inside a PID namespace; the cage's name is the same everywhere.
   const std::string cage_name = cage_ == nullptr ? std::string() : last_part(cage_->folder());
@@ -75,7 +81,7 @@ OomWitness::Account OomWitness::account(pid_t pid) {
     for (const OomLines& kill : kills) {
       if (kill.pid == pid || (!cage_name.empty() && last_part(kill.victim_in) == cage_name)) ours = &kill;
     }
-    if (!log_.readable() || !(cage_rose || machine_rose)) break;
+    if (!log_.readable() || !(counter_rose || machine_rose)) break;
     if (ours != nullptr && ours->anon_rss_bytes) break;  // both lines are there
     ours = nullptr;
     const timespec pause{0, 1'000'000};  // the second line is written a moment after the kill
@@ -89,11 +95,14 @@ OomWitness::Account OomWitness::account(pid_t pid) {
   }
   testify(account.evidence, "/proc/vmstat, the whole machine", "oom_kill", machine_before_, machine_after);
 
-  // A log that can be read and does not name the process speaks against the machine-wide counter, not for it.
-  account.killed = cage_rose || ours != nullptr || (cage_ == nullptr && machine_rose && !log_.readable());
+  // The log names the process; the cage's counter is about nobody else; the counter of a cgroup around may be about
+  // another process in it, and the machine's about anybody: these two count only where nothing better speaks.
+  account.killed = ours != nullptr || (cage_ != nullptr && counter_rose) ||
+                   (cage_ == nullptr && !log_.readable() && (counted ? counter_rose : machine_rose));
   if (!account.killed) return account;
 
-  const std::string cage_limit = after.limit ? fmt::format("the cage's limit of {}", reports::human(*after.limit)) : "";
+  const std::string cage_limit =
+      cage_ != nullptr && after.limit ? fmt::format("the cage's limit of {}", reports::human(*after.limit)) : "";
   if (ours != nullptr && !ours->constraint.empty()) {
     if (ours->limit_of.empty()) {
       account.whose = "the whole machine's memory";
@@ -119,14 +128,13 @@ OomWitness::Account OomWitness::account(pid_t pid) {
       account.whose = fmt::format("the limit of cgroup {}, {},", above.limit.path, reports::human(above.limit.bytes));
     }
   }
-  if (account.whose.empty() && after.limit) {
+  if (account.whose.empty() && cage_ != nullptr && after.limit) {
     // Version 2 counts `oom` for the limit itself; version 1 has the failures and the peak at the limit.
     const bool own = cage_->v2()
                          ? rose(before_.oom, after.oom)
                          : rose(before_.limit_hits, after.limit_hits) && after.peak && *after.peak >= *after.limit;
     if (own) account.whose = cage_limit;
   }
-  if (account.whose.empty()) account.whose = "a limit that nothing here names: the machine's, or one out of sight";
   return account;
 }
 

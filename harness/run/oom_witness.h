@@ -1,9 +1,9 @@
 // Who saw an out-of-memory kill, and whose limit it was.
 //
 // SIGKILL alone proves nothing: an administrator sends it too. Witnesses, best first: the counters of the trial's own
-// cage (oom_kill counts its processes killed, for whichever limit), the kernel log's lines about this very process, and
-// the machine-wide counter in /proc/vmstat, which may be about somebody else. Whose limit it was is told by the kernel
-// log, else by which cgroup's own `oom` counter rose.
+// cage, or of the cgroup around this program (oom_kill counts its processes killed, for whichever limit), the kernel
+// log's lines about this very process, and the machine-wide counter in /proc/vmstat, which may be about somebody else.
+// Whose limit it was is told by the kernel log, else by which cgroup's own `oom` counter rose.
 #pragma once
 
 #include <sys/types.h>
@@ -24,7 +24,7 @@ class OomWitness {
 
   struct Account {
     bool killed = false;  // by the out-of-memory killer
-    std::string whose;    // "the cage's limit of 512 MiB", "the limit of cgroup /docker/x", "the machine"
+    std::string whose;    // "the cage's limit of 512 MiB", "the whole machine's memory"; empty: nothing here tells it
     std::vector<reports::Evidence> evidence;
   };
   // After the worker ended with SIGKILL and was reaped; `pid` is the one it had.
@@ -36,6 +36,9 @@ class OomWitness {
     CgroupReading before;
   };
   const Cage* const cage_;
+  // The cage, or, where there is none, the cgroup that this program and its worker are in.
+  std::string counted_in_;
+  bool v2_ = false;
   CgroupReading before_;
   std::vector<Above> above_;
   reports::Figure machine_before_;

@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 namespace weighbridge {
 namespace {
@@ -54,9 +56,12 @@ void leave_last_words(SharedPage& page) {
   action.sa_sigaction = speak;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&action.sa_mask);
-  for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
-                           SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGIO}) {
-    sigaction(number, &action, nullptr);
+  constexpr int kHarmless[] = {SIGKILL, SIGSTOP, SIGINT,  SIGCHLD, SIGCONT,
+                               SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,  SIGWINCH};  // or not to be caught
+  for (int number = 1; number <= SIGRTMAX; ++number) {
+    if (std::find(std::begin(kHarmless), std::end(kHarmless), number) == std::end(kHarmless)) {
+      sigaction(number, &action, nullptr);
+    }
   }
 }
 
