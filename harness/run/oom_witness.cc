@@ -116,6 +116,14 @@ OomWitness::Account OomWitness::account(pid_t pid) {
       if (size != above_.end()) account.whose += ", " + reports::human(size->limit.bytes) + ",";
     }
   }
+  if (account.whose.empty() && cage_ != nullptr && after.limit) {
+    // Version 2 counts `oom` for the limit itself; version 1 has the failures and the peak at the limit, which a cgroup
+    // above that only reclaims page cache has as well: so the nearest one that was reached is named.
+    const bool own = cage_->v2() ? rose(before_.oom, after.oom)
+                                 : rose(before_.limit_hits, after.limit_hits) && after.peak &&
+                                       *after.peak + (1u << 20) >= *after.limit;
+    if (own) account.whose = cage_limit;
+  }
   for (const Above& above : above_) {
     const CgroupReading now = read_cgroup(above.limit.folder, above.limit.v2);
     const std::string source =
@@ -127,13 +135,6 @@ OomWitness::Account OomWitness::account(pid_t pid) {
     if (account.whose.empty()) {
       account.whose = fmt::format("the limit of cgroup {}, {},", above.limit.path, reports::human(above.limit.bytes));
     }
-  }
-  if (account.whose.empty() && cage_ != nullptr && after.limit) {
-    // Version 2 counts `oom` for the limit itself; version 1 has the failures and the peak at the limit.
-    const bool own = cage_->v2()
-                         ? rose(before_.oom, after.oom)
-                         : rose(before_.limit_hits, after.limit_hits) && after.peak && *after.peak >= *after.limit;
-    if (own) account.whose = cage_limit;
   }
   return account;
 }
