@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -127,9 +129,11 @@ std::string Cage::remove() {
   return system_error("rmdir", folder_, errno).what();
 }
 
-bool run_inside(const Cage& cage, void (*work)(const void*), const void* argument) {
-  const pid_t child = fork();
+bool run_inside(const Cage& cage, void (*work)(const void*), const void* argument, bool (*stop)()) {
+  const pid_t parent = getpid(), child = fork();
   if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1);
     // What goes wrong in there is this child's end, not that of the program that measures.
     const int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (score >= 0 && write(score, "1000", 4) != 4) _exit(1);
@@ -139,7 +143,10 @@ bool run_inside(const Cage& cage, void (*work)(const void*), const void* argumen
   }
   if (child < 0) return false;
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  for (long pause_us = 50; waitpid(child, &status, WNOHANG) == 0; pause_us = std::min(2 * pause_us, 10'000L)) {
+    if (stop != nullptr && stop()) kill(child, SIGKILL);
+    const timespec pause{0, pause_us * 1000};
+    nanosleep(&pause, nullptr);
   }
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

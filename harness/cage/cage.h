@@ -49,8 +49,8 @@ class Cage {
 };
 
 // Runs `work` in a child process inside the cage, so that what it reads is charged there; true if it ended well. The
-// child may only call what is safe after fork.
-bool run_inside(const Cage& cage, void (*work)(const void*), const void* argument);
+// child may only call what is safe after fork. It dies with its parent, and is ended when `stop` says so.
+bool run_inside(const Cage& cage, void (*work)(const void*), const void* argument, bool (*stop)() = nullptr);
 
 // Where cages can be made. Found once for a run, by making one and putting a process into it.
 class Cages {

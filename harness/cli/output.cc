@@ -23,7 +23,8 @@ bool attempt(void (*write)(const std::string&, const reports::Record&), const st
     write(path, record);
     return true;
   } catch (const std::exception& error) {
-    complain(error.what());
+    const std::string said = error.what();
+    complain(said.find(path) == std::string::npos ? path + ": " + said : said);
     return false;
   }
 }

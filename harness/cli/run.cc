@@ -117,6 +117,7 @@ class Run : public Verb {
 
     bool written = write_record_into(out_, record);
     if (written && !record.settings.interrupted) unlink(request.journal.c_str());  // all of it is in the record now
+    if (!written) complain("what was measured is in " + request.journal + ": --resume writes it once there is room");
     written = write_report_into(out_, record) && written;
     try {
       show(record);

@@ -70,8 +70,7 @@ KernelLog::KernelLog() : file_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEX
   }
 }
 
-std::vector<OomLines> KernelLog::new_kills() {
-  std::vector<std::string> lines;
+std::vector<OomLines> KernelLog::kills() {
   if (!file_) return {};
   std::array<char, 8192> record;  // a read gives one record: "6,1234,5678,-;text\n KEY=value\n"
   for (;;) {
@@ -84,9 +83,9 @@ std::vector<OomLines> KernelLog::new_kills() {
     if (start == std::string_view::npos) continue;
     const std::string_view line = text.substr(start + 1, text.find('\n', start) - start - 1);
     if (line.rfind("oom-kill:", 0) == 0 || line.find("Killed process ") != std::string_view::npos)
-      lines.emplace_back(line);
+      lines_.emplace_back(line);
   }
-  return parse_oom_lines(lines);
+  return parse_oom_lines(lines_);
 }
 
 }  // namespace weighbridge

@@ -30,12 +30,14 @@ class KernelLog {
   KernelLog();
   bool readable() const { return static_cast<bool>(file_); }
   const std::string& reason() const { return reason_; }
-  // Every kill since construction or the last call.
-  std::vector<OomLines> new_kills();
+  // Every kill since construction. The kernel sends the signal between its two lines, so the second may come a moment
+  // after the victim's end: ask again.
+  std::vector<OomLines> kills();
 
  private:
   Descriptor file_;
   std::string reason_;
+  std::vector<std::string> lines_;
 };
 
 }  // namespace weighbridge

@@ -136,6 +136,7 @@ std::string differs(const reports::Record& then, const reports::Record& now) {
       was("--passes", then.settings.passes, now.settings.passes),
       was("--thp", then.settings.thp, now.settings.thp),
       was("the sampling interval", then.settings.sample_interval_ns, now.settings.sample_interval_ns),
+      was("--reserve", limit(then.settings.reserve_bytes), limit(now.settings.reserve_bytes)),
       was("the number of cells", then.cells.size(), now.cells.size()),
   };
   for (size_t index = 0; index < std::min(then.cells.size(), now.cells.size()); ++index) {

@@ -8,14 +8,26 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/cage/cage.h"
+#include "harness/probe/descriptor.h"
 #include "harness/probe/kernel_log.h"
 #include "reports/record.h"
 
 namespace weighbridge {
+
+// Whether a cgroup of version 1, or one above it, ran out of memory since construction.
+class OomEvent {
+ public:
+  OomEvent(const std::string& folder, bool v2);
+  std::optional<bool> happened() const;  // nullopt: it cannot be listened to
+
+ private:
+  Descriptor event_;
+};
 
 class OomWitness {
  public:
@@ -34,6 +46,7 @@ class OomWitness {
   struct Above {
     CgroupLimit limit;
     CgroupReading before;
+    OomEvent event;
   };
   const Cage* const cage_;
   // The cage, or, where there is none, the cgroup that this program and its worker are in.

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
@@ -86,7 +88,7 @@ class TrialRun {
 
   reports::Trial result(const reports::Cell& cell, const reports::Record& record) {
     const SharedPage& page = worker_.page();
-    if (page.exec_errno == ENOMEM && settings_.limits.memory_bytes) {
+    if (page.exec_errno == ENOMEM && page.could_not_enter == 0 && settings_.limits.memory_bytes) {
       trial_.verdict = reports::verdict::refused;
       trial_.reason = "the worker could not even be started within the limit (execve: Cannot allocate memory)";
       trial_.evidence.push_back({"execve", "Cannot allocate memory", {{"errno", ENOMEM}}});
@@ -341,6 +343,10 @@ class TrialRun {
 
   // The cage after its last process: its counters are whole, and stay until it is removed.
   void read_cage() {
+    if (access(cage_->folder().c_str(), F_OK) != 0 && trial_.verdict.empty()) {
+      trial_.verdict = reports::verdict::failed;
+      trial_.reason = "its cage was removed by somebody while it ran: " + cage_->folder();
+    }
     const CgroupReading reading = cage_->read();
     trial_.cgroup_peak_bytes = reading.peak;
     trial_.cgroup_swap_peak_bytes = reading.swap_peak;
@@ -407,7 +413,7 @@ void prepare_cache(const TrialSettings& settings, const Cage* cage, const report
   if (limited) {
     run_inside(
         *cage, [](const void* paths) { warm(*static_cast<const std::vector<std::string>*>(paths), interrupted); },
-        &files);
+        &files, interrupted);
   } else if (cached(files, "", ignored).value_or(0) < checkpoint.file_bytes) {
     warm(files, interrupted);
   }

@@ -46,10 +46,6 @@ std::vector<std::string> limited(const Scratch& scratch, const std::string& stra
   return words;
 }
 
-int64_t file_bytes() {
-  return static_cast<int64_t>(std::filesystem::file_size(small_gpt2()));
-}
-
 TEST_CASE("a limit holds: who needs more is killed by the cage, a mapping survives, and the record proves it") {
   if (no_cages()) return;
   const Scratch scratch;
@@ -80,7 +76,9 @@ TEST_CASE("a limit holds: who needs more is killed by the cage, a mapping surviv
         CHECK(log["figures"]["anon_rss_bytes"] > 90 * kMiB);
         CHECK(log["figures"].contains("file_rss_bytes"));
         CHECK(log["figures"].contains("shmem_rss_bytes"));
-        CHECK_THAT(log["said"].get<std::string>(), ContainsSubstring("CONSTRAINT_MEMCG"));
+        // The kernel leaves its first line out where there were more than ten kills in five seconds.
+        const std::string said = log["said"];
+        if (said.find("oom-kill:") != std::string::npos) CHECK_THAT(said, ContainsSubstring("CONSTRAINT_MEMCG"));
       }
     } else {
       const std::string verdict = cell["verdict"];
@@ -96,6 +94,10 @@ TEST_CASE("a limit holds: who needs more is killed by the cage, a mapping surviv
 }
 
 #ifndef WEIGHBRIDGE_SANITIZE  // its shadow is charged to the cage, too
+int64_t file_bytes() {
+  return static_cast<int64_t>(std::filesystem::file_size(small_gpt2()));
+}
+
 TEST_CASE(
     "a warm page cache changes no verdict: cold, read once in the cage, and after another process read the file") {
   if (no_cages()) return;
