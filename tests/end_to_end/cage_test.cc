@@ -173,7 +173,7 @@ TEST_CASE("fit finds what eager and state-dict need, a run there survives, and o
       continue;
     }
     const int64_t stored = record["checkpoint"]["bytes"];
-    const int64_t floor = cell_of(record, strategy)["floor_bytes"];
+    const int64_t floor = cell_of(record, strategy.c_str())["floor_bytes"];
     const int64_t expected = stored * (strategy == "eager" ? 1 : 2) + floor;
     fmt::print("fit: {} survives from {} KiB, expected {} KiB ({:+.2f} %)\n", strategy, survival / 1024,
                expected / 1024, 100.0 * static_cast<double>(survival - expected) / static_cast<double>(expected));

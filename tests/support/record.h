@@ -20,11 +20,11 @@ inline const Environment& with_test_worker() {
   return environment;
 }
 
-inline const json& cell_of(const json& record, const std::string& strategy) {
+inline const json& cell_of(const json& record, const char* strategy) {
   for (const json& cell : record["cells"]) {
     if (cell["strategy"] == strategy) return cell;
   }
-  throw std::runtime_error("no cell " + strategy);
+  throw std::runtime_error(std::string("no cell ") + strategy);
 }
 
 // After a real validator has held it against the schema.
