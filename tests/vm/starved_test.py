@@ -74,7 +74,11 @@ dmesg >dmesg
         timeline = trial["timeline"]
         sampled = max(map(sum, zip(timeline["anon_bytes"], timeline["shmem_bytes"], timeline["swap_bytes"])))
         self.assertGreater(sampled, held // 2)
-        self.assertLessEqual(sampled, held + 2 * run.record["machine"]["error_bytes"])
+        # The kernel's log reads its counters without summing them up, also where /proc/PID/status does sum: each of the
+        # two may lag by CPUs x max(32, 2 x CPUs) pages.
+        cpus = run.record["machine"]["cpus"]
+        lag = 2 * cpus * max(32, 2 * cpus) * run.record["machine"]["page_bytes"]
+        self.assertLessEqual(sampled, held + max(lag, 2 * run.record["machine"]["error_bytes"]))
 
     def test_a_mapping_survives(self):
         for name in ("guarded", "unguarded"):
