@@ -152,7 +152,8 @@ OomWitness::Account OomWitness::account(pid_t pid) {
     if (event ? !*event : !rose(before, then)) continue;
     const std::string of =
         fmt::format("the limit of cgroup {}, {},", above.limit.path, reports::human(above.limit.bytes));
-    testify(account.evidence, fmt::format("{} of cgroup {}", v2 ? "memory.events.local" : "memory.failcnt", above.limit.path),
+    testify(account.evidence,
+            fmt::format("{} of cgroup {}", v2 ? "memory.events.local" : "memory.failcnt", above.limit.path),
             v2 ? "oom" : "failcnt", before, then);
     if (event)
       account.evidence.push_back({"memory.oom_control of cgroup " + above.limit.path, "was out of memory", {}});
