@@ -1,7 +1,6 @@
 #include "reports/fit_table.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "reports/aggregate.h"
 #include "reports/printable.h"
@@ -12,6 +11,7 @@
 using namespace weighbridge::reports;
 using sample::kGiB;
 using sample::kMiB;
+using sample::lines;
 
 namespace {
 
@@ -21,13 +21,6 @@ Record fitted() {
   record.checkpoint = sample::checkpoint();
   record.fits = sample::fits();
   return record;
-}
-
-std::vector<std::string> lines(const std::string& text) {
-  std::vector<std::string> all;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) all.push_back(line);
-  return all;
 }
 
 }  // namespace

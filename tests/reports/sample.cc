@@ -1,5 +1,7 @@
 #include "tests/reports/sample.h"
 
+#include <sstream>
+
 #include <algorithm>
 
 #include "reports/aggregate.h"
@@ -246,6 +248,38 @@ Record record() {
   record.findings = find(record);
   record.fits = fits();
   return record;
+}
+
+Record four_ways() {
+  Record record = sample::record();
+  record.settings.interrupted = false;
+  record.cells.pop_back();
+  record.cells[0].options.clear();
+  return record;
+}
+
+Record plan() {
+  Record record = sample::record();
+  record.settings.interrupted = false;
+  record.findings.clear();
+  for (Cell& cell : record.cells) {
+    Cell planned;
+    planned.strategy = cell.strategy;
+    planned.dtype = cell.dtype;
+    planned.limit_bytes = cell.limit_bytes;
+    planned.predicted = cell.predicted;
+    cell = planned;
+    aggregate(cell, 0);
+  }
+  record.cells.back().predicted.reset();
+  return record;
+}
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) all.push_back(line);
+  return all;
 }
 
 }  // namespace weighbridge::reports::sample

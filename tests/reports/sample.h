@@ -2,6 +2,9 @@
 // ways that are killed, one that was interrupted and figures that could not be had.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "reports/record.h"
 
 namespace weighbridge::reports::sample {
@@ -29,5 +32,12 @@ Cell killed_cell(const char* strategy, const char* dtype, Bytes predicted, Bytes
 std::vector<Fit> fits();
 
 Record record();
+// The same without what was cut short, and without options: four ways, one of each fate.
+Record four_ways();
+// As `plan` leaves it: predicted, not run; the last way has no plan.
+Record plan();
+
+// Of a rendering.
+std::vector<std::string> lines(const std::string& text);
 
 }  // namespace weighbridge::reports::sample
