@@ -84,7 +84,7 @@ Cage::Cage(const std::string& parent, bool v2, const CageLimits& limits) : v2_(v
     folder = fmt::format("{}/{}{}-{}", parent, kPrefix, getpid(), ++number);
     const bool made = mkdir(folder.c_str(), 0755) == 0;
     if (!made && (errno != EEXIST || tries == kMostTries)) {
-      throw system_error("mkdir", folder, errno, ErrorKind::environment);
+      throw system_error("mkdir below", parent, errno, ErrorKind::environment);
     }
     if (made && claim(folder)) folder_ = folder;
   }

@@ -27,8 +27,9 @@ void CageOptions::define_limits(CLI::App& app) {
       ->allow_extra_args(false);
 }
 
-void CageOptions::define(CLI::App& app) {
-  app.add_option("--swap-limit", swap_limit, "swap that a limited cell may use beside its limit [no limit]")
+void CageOptions::define(CLI::App& app, const char* usual_swap) {
+  app.add_option("--swap-limit", swap_limit,
+                 std::string("swap that a limited load may use beside its limit [") + usual_swap + "]")
       ->type_name("SIZE");
   app.add_option("--reserve", reserve,
                  "memory that the guard keeps free for the machine, and below limits around this program: it ends a "
@@ -44,7 +45,8 @@ void CageOptions::apply(MatrixRequest& request, bool always_limited) const {
     for (const std::string& word : words) {
       const reports::Figure limit = word == "none" ? std::nullopt : reports::Figure(parse_bytes(word, "--limit"));
       if (limit && *limit < (1u << 20)) {
-        throw Error(ErrorKind::usage, "--limit: no worker can start in less than 1 MiB");
+        throw Error(ErrorKind::usage,
+                    "--limit: '" + printable(word) + "' is less than 1 MiB, in which no worker can start");
       }
       if (std::find(request.limits.begin(), request.limits.end(), limit) == request.limits.end()) {
         request.limits.push_back(limit);

@@ -13,8 +13,8 @@ struct CageOptions {
   std::vector<std::string> limits;
   std::string swap_limit, reserve;
 
-  void define_limits(CLI::App& app);  // --limit
-  void define(CLI::App& app);         // --swap-limit, --reserve
+  void define_limits(CLI::App& app);                   // --limit
+  void define(CLI::App& app, const char* usual_swap);  // --swap-limit, --reserve
   // `always_limited`: every cell has a limit, though none is given here. Throws Error(usage).
   void apply(MatrixRequest& request, bool always_limited = false) const;
 };

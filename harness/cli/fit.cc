@@ -31,7 +31,7 @@ class Fit : public Verb {
 
   void define(CLI::App& app) override {
     matrix_.define(app);
-    cage_.define(app);
+    cage_.define(app, "none");
     app.add_option("--tolerance", tolerance_, "how near to the smallest limit [1 % of the need, 1 MiB to 16 MiB]")
         ->type_name("SIZE");
     app.add_option("--slowdown", slowdown_, "a limit is useful while a load takes at most this many times as long")

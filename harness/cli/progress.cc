@@ -1,9 +1,12 @@
 #include "harness/cli/progress.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 #include "harness/cli/console.h"
 #include "harness/probe/clocks.h"
@@ -29,6 +32,20 @@ std::string way_of(const reports::Cell& cell) {
       fmt::format("{} {}{}", printable(reports::strategy_name(cell)), cell.dtype, cell.cache == "cold" ? " cold" : "");
   if (cell.limit_bytes) way += " in " + reports::human(*cell.limit_bytes);
   return way;
+}
+
+// "limits 400 MiB (cgroup v2), none" where the cells have limits of their own; else the one that bites.
+std::string limits_of(const reports::Record& record) {
+  std::vector<std::string> own;
+  for (const reports::Cell& cell : record.cells) {
+    std::string limit =
+        cell.limit_bytes ? fmt::format("{} ({})", reports::human(*cell.limit_bytes), cell.cage) : "none";
+    if (std::find(own.begin(), own.end(), limit) == own.end()) own.push_back(std::move(limit));
+  }
+  if (own != std::vector<std::string>{"none"}) return fmt::format("limits {}", fmt::join(own, ", "));
+  const reports::Limit* bites = record.limit();
+  return bites == nullptr ? "no limit found"
+                          : fmt::format("limit {} ({})", reports::human(bites->bytes), bites->source);
 }
 
 }  // namespace
@@ -73,12 +90,8 @@ void Progress::described(const reports::Record& record) {
   line(fmt::format("weighbridge {}   {}   {}   {} tensors   {}", record.version,
                    printable(slash == std::string::npos ? checkpoint.path : checkpoint.path.substr(slash + 1)),
                    reports::human(checkpoint.bytes), checkpoint.tensors, dtypes));
-  std::string limit = "no limit found";
-  if (const reports::Limit* bites = record.limit()) {
-    limit = fmt::format("limit {} ({})", reports::human(bites->bytes), bites->source);
-  }
-  line(fmt::format("{}   swap {}   cache {}   seed {}", limit, reports::human(record.machine.swap_free_bytes),
-                   record.settings.cache, record.settings.seed));
+  line(fmt::format("{}   swap {}   cache {}   seed {}", limits_of(record),
+                   reports::human(record.machine.swap_free_bytes), record.settings.cache, record.settings.seed));
   line(fmt::format("{} x {}{}", reports::counted(record.cells.size(), "way", "ways"),
                    reports::counted(static_cast<uint64_t>(record.settings.repeat), "trial", "trials"),
                    redraws_ ? "                 Ctrl-C keeps what is done" : ""));

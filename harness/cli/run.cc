@@ -59,7 +59,7 @@ class Run : public Verb {
   void define(CLI::App& app) override {
     matrix_.define(app);
     cage_.define_limits(app);
-    cage_.define(app);
+    cage_.define(app, "no limit");
     app.add_option("--cache", caches_,
                    "state of the page cache before each trial: warm, cold, or both; in a limit warm means read once "
                    "inside it [warm, in a limit cold]")

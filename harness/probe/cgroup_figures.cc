@@ -1,55 +1,71 @@
-// What the kernel counts for the trial's own cgroup: usage and its split, refaults, how often the limit was hit, and
-// stalls. Usage includes page cache that the trial was the first to read; refaults are the kernel's own count of pages
-// that were taken back and had to be read again.
+#include "harness/probe/cgroup_figures.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "harness/probe/cgroup.h"
-#include "harness/probe/probe.h"
-
 namespace weighbridge {
 namespace {
 
-class CgroupFigures : public Probe {
- public:
-  CgroupFigures(std::string folder, bool v2) : folder_(std::move(folder)), v2_(v2) {}
-
-  void begin(pid_t) override { base_ = read_cgroup(folder_, v2_); }
-
-  void end(pid_t, reports::Phase& phase, reports::Reasons& unavailable) override {
-    const CgroupReading now = read_cgroup(folder_, v2_);
-    const auto level = [&](const char* name, reports::Figure& to, const reports::Figure& value) {
-      to = value;
-      if (!value) unavailable[name] = fmt::format("this kernel's cgroup {} does not tell it", v2_ ? "v2" : "v1");
-    };
-    const auto growth = [&](const char* name, reports::Figure& to, const reports::Figure& before,
-                            const reports::Figure& after) {
-      level(name, to, before && after ? reports::Figure(*after - std::min(*after, *before)) : std::nullopt);
-    };
-    level("cgroup_usage_bytes", phase.cgroup_usage_bytes, now.usage);
-    level("cgroup_anon_bytes", phase.cgroup_anon_bytes, now.anon);
-    level("cgroup_file_bytes", phase.cgroup_file_bytes, now.file);
-    level("cgroup_shmem_bytes", phase.cgroup_shmem_bytes, now.shmem);
-    level("cgroup_kernel_bytes", phase.cgroup_kernel_bytes, now.kernel);
-    growth("refault_file_pages", phase.refault_file_pages, base_.refault_file, now.refault_file);
-    growth("refault_anon_pages", phase.refault_anon_pages, base_.refault_anon, now.refault_anon);
-    growth("limit_hits", phase.limit_hits, base_.limit_hits, now.limit_hits);
-    growth("cgroup_psi_some_ns", phase.cgroup_psi_some_ns, base_.psi_some_ns, now.psi_some_ns);
-    growth("cgroup_psi_full_ns", phase.cgroup_psi_full_ns, base_.psi_full_ns, now.psi_full_ns);
-  }
-
- private:
-  const std::string folder_;
-  const bool v2_;
-  CgroupReading base_;
+struct Level {  // held at a moment
+  const char* name;
+  reports::Figure reports::Phase::*to;
+  reports::Figure CgroupReading::*of;
+};
+constexpr Level kLevels[] = {
+    {"cgroup_usage_bytes", &reports::Phase::cgroup_usage_bytes, &CgroupReading::usage},
+    {"cgroup_anon_bytes", &reports::Phase::cgroup_anon_bytes, &CgroupReading::anon},
+    {"cgroup_file_bytes", &reports::Phase::cgroup_file_bytes, &CgroupReading::file},
+    {"cgroup_shmem_bytes", &reports::Phase::cgroup_shmem_bytes, &CgroupReading::shmem},
+    {"cgroup_kernel_bytes", &reports::Phase::cgroup_kernel_bytes, &CgroupReading::kernel},
+};
+constexpr Level kCounts[] = {
+    // over the phase
+    {"refault_file_pages", &reports::Phase::refault_file_pages, &CgroupReading::refault_file},
+    {"refault_anon_pages", &reports::Phase::refault_anon_pages, &CgroupReading::refault_anon},
+    {"limit_hits", &reports::Phase::limit_hits, &CgroupReading::limit_hits},
+    {"cgroup_psi_some_ns", &reports::Phase::cgroup_psi_some_ns, &CgroupReading::psi_some_ns},
+    {"cgroup_psi_full_ns", &reports::Phase::cgroup_psi_full_ns, &CgroupReading::psi_full_ns},
 };
 
 }  // namespace
 
-std::unique_ptr<Probe> cgroup_probe(const std::string& folder, bool v2) {
-  return std::make_unique<CgroupFigures>(folder, v2);
+CgroupProbe::CgroupProbe(std::string folder, bool v2) : folder_(std::move(folder)), v2_(v2) {}
+
+void CgroupProbe::begin(pid_t) {
+  base_ = read_cgroup(folder_, v2_);
+}
+
+void CgroupProbe::end(pid_t, reports::Phase& phase, reports::Reasons& unavailable) {
+  const CgroupReading now = read_cgroup(folder_, v2_);
+  for (const Level& level : kLevels) {
+    phase.*level.to = now.*level.of;
+    if (!(now.*level.of)) unavailable[level.name] = untold();
+  }
+  counts(now, phase, unavailable);
+}
+
+void CgroupProbe::ended_inside(reports::Phase& phase, reports::Reasons& unavailable) {
+  for (const Level& level : kLevels) {
+    unavailable.emplace(level.name, "the worker ended inside this phase, and what its cgroup held with it");
+  }
+  counts(read_cgroup(folder_, v2_), phase, unavailable);
+}
+
+void CgroupProbe::counts(const CgroupReading& now, reports::Phase& phase, reports::Reasons& unavailable) const {
+  for (const Level& count : kCounts) {
+    const reports::Figure &before = base_.*count.of, &after = now.*count.of;
+    if (before && after) {
+      phase.*count.to = *after - std::min(*after, *before);
+    } else {
+      unavailable[count.name] = untold();
+    }
+  }
+}
+
+std::string CgroupProbe::untold() const {
+  return fmt::format("this kernel's cgroup {} does not tell it", v2_ ? "v2" : "v1");
 }
 
 }  // namespace weighbridge

@@ -7,7 +7,6 @@
 #include <sys/types.h>
 
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "reports/record.h"
@@ -30,8 +29,5 @@ std::unique_ptr<Probe> faults_probe();        // minor and major: stat
 std::unique_ptr<Probe> smaps_rollup_probe();  // Pss, LazyFree
 std::unique_ptr<Probe> system_swap_probe();   // pswpin, pswpout of the machine: vmstat
 std::unique_ptr<Probe> pressure_probe();      // memory stall of the machine: PSI
-// Of one cgroup alone, hence not in the registry: usage, split, refaults, limit hits, stalls. The worker of a phase
-// that did not end is gone, its cgroup is not: this probe can be read after it.
-std::unique_ptr<Probe> cgroup_probe(const std::string& folder, bool v2);
 
 }  // namespace weighbridge

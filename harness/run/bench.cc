@@ -69,8 +69,7 @@ reports::Trial Bench::run(const reports::Cell& cell, const std::optional<uint64_
   settings.worker.reference = reference_.get();
   settings.sample_interval_ns = request_.sample_interval_ns;
   settings.timeout_ns = timeout_ns;
-  settings.checkpoint_files = files_;
-  settings.cold = cell.cache == "cold";
+  settings.cache = {files_, cell.cache == "cold"};
   settings.limits = {cell.limit_bytes, cell.swap_limit_bytes};
   settings.cages = cages_.get();
   settings.guard = request_.guard;

@@ -159,8 +159,7 @@ Planned plan_cells(const MatrixRequest& request, const Cages* cages, std::vector
     notes.push_back(fmt::format("{} is left out: it is what the checkpoint stores, so native measures it", dtype));
   }
   if (!record.settings.cage_reason.empty()) {
-    notes.push_back("limits are watched, not held by a cgroup: pressure on the page cache and swap are not emulated (" +
-                    record.settings.cage_reason + ")");
+    notes.emplace_back("limits are watched here, not held by a cgroup; the result says why");
   }
   return planned;
 }

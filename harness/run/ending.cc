@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "harness/probe/procfs.h"
 #include "reports/units.h"
@@ -54,26 +55,25 @@ std::string sender_of(const SharedPage& page) {
   return sender + fmt::format(", user {}", page.signal_uid.load());
 }
 
-void judge_signal(reports::Trial& trial, int number, const SharedPage& page, pid_t pid, OomWitness& witness) {
-  trial.evidence.push_back(
-      {"wait status", fmt::format("ended by {}", signal_name(number)), {{"signal", static_cast<uint64_t>(number)}}});
-  if (number == SIGKILL) {
-    OomWitness::Account account = witness.account(pid);
-    for (reports::Evidence& evidence : account.evidence) trial.evidence.push_back(std::move(evidence));
-    if (account.killed) {
-      trial.verdict = reports::verdict::oom_killed;
-      trial.reason = fmt::format(
-          "killed by the kernel's out-of-memory killer in phase {}{}", trial.reached,
-          account.whose.empty() ? "; nothing here tells whose limit it was" : ": " + account.whose + " was used up");
-    } else {
-      trial.verdict = reports::verdict::killed;
-      trial.reason = fmt::format(
-          "killed from outside by {} in phase {}, not by the out-of-memory killer; the kernel tells nobody who sends a "
-          "SIGKILL",
-          signal_name(number), trial.reached);
-    }
-    return;
+// SIGKILL tells nothing of itself: whether memory was the reason is for the witnesses.
+std::optional<OomLines> judge_kill(reports::Trial& trial, OomWitness::Account account) {
+  for (reports::Evidence& evidence : account.evidence) trial.evidence.push_back(std::move(evidence));
+  if (account.killed) {
+    trial.verdict = reports::verdict::oom_killed;
+    trial.reason = fmt::format(
+        "killed by the kernel's out-of-memory killer in phase {}{}", trial.reached,
+        account.whose.empty() ? "; nothing here tells whose limit it was" : ": " + account.whose + " was used up");
+    return std::move(account.log);
   }
+  trial.verdict = reports::verdict::killed;
+  trial.reason = fmt::format(
+      "killed from outside by {} in phase {}, not by the out-of-memory killer; the kernel tells nobody who sends a "
+      "SIGKILL",
+      signal_name(SIGKILL), trial.reached);
+  return std::nullopt;
+}
+
+void judge_signal(reports::Trial& trial, int number, const SharedPage& page, pid_t pid) {
   const bool noted = page.signal_number.load(std::memory_order_acquire) == number;
   const bool sent = noted && page.signal_code <= 0;
   const bool is_a_crash = number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
@@ -101,7 +101,8 @@ void judge_signal(reports::Trial& trial, int number, const SharedPage& page, pid
 
 }  // namespace
 
-void judge_ending(reports::Trial& trial, const Ending& ending, const SharedPage& page, pid_t pid, OomWitness& witness) {
+std::optional<OomLines> judge_ending(reports::Trial& trial, const Ending& ending, const SharedPage& page, pid_t pid,
+                                     OomWitness& witness) {
   if (const uint32_t failed = page.failed.load(std::memory_order_acquire); failed != 0) {
     const bool refused = failed == 1 + static_cast<uint32_t>(ErrorKind::refused);
     trial.verdict = refused ? reports::verdict::refused : reports::verdict::failed;
@@ -109,14 +110,18 @@ void judge_ending(reports::Trial& trial, const Ending& ending, const SharedPage&
     trial.evidence.push_back({"message of the worker", trial.reason, {}});
     if (refused) explain_refusal(trial, page);
   } else if (ending.signal) {
-    judge_signal(trial, *ending.signal, page, pid, witness);
-  } else if (ending.exit_status != 0 || trial.phases.size() < kPhases) {
-    trial.verdict = reports::verdict::failed;
-    trial.reason = fmt::format("the worker ended with status {} in phase {}, without a message",
-                               ending.exit_status.value_or(-1), trial.reached);
+    const int number = *ending.signal;
     trial.evidence.push_back(
-        {"wait status", fmt::format("exited with status {}", ending.exit_status.value_or(-1)), {}});
+        {"wait status", fmt::format("ended by {}", signal_name(number)), {{"signal", static_cast<uint64_t>(number)}}});
+    if (number == SIGKILL) return judge_kill(trial, witness.account(pid));
+    judge_signal(trial, number, page, pid);
+  } else if (ending.exit_status != 0 || trial.phases.size() < kPhases) {
+    const int status = ending.exit_status.value_or(-1);
+    trial.verdict = reports::verdict::failed;
+    trial.reason = fmt::format("the worker ended with status {} in phase {}, without a message", status, trial.reached);
+    trial.evidence.push_back({"wait status", fmt::format("exited with status {}", status), {}});
   }
+  return std::nullopt;
 }
 
 }  // namespace weighbridge

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <optional>
+
 #include "harness/run/oom_witness.h"
 #include "harness/run/worker_process.h"
 #include "harness/worker/shared_page.h"
@@ -12,7 +14,8 @@ namespace weighbridge {
 
 // Fills verdict, reason and evidence of a trial whose worker was not stopped from here: from the message it left, from
 // its exit status, or from the signal that ended it. Leaves the verdict empty where it ended well. `trial.reached` and
-// `trial.phases` must be filled.
-void judge_ending(reports::Trial& trial, const Ending& ending, const SharedPage& page, pid_t pid, OomWitness& witness);
+// `trial.phases` must be filled. Returns the kernel log's words on an out-of-memory kill, where they could be read.
+std::optional<OomLines> judge_ending(reports::Trial& trial, const Ending& ending, const SharedPage& page, pid_t pid,
+                                     OomWitness& witness);
 
 }  // namespace weighbridge

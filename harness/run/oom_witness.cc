@@ -166,6 +166,7 @@ OomWitness::Account OomWitness::account(pid_t pid) {
                                    *after.peak + kReached >= *after.limit;
     if (reached) account.whose = cage_limit + (above_may_be ? ", or that of a cgroup above it," : "");
   }
+  account.log = std::move(ours);
   return account;
 }
 

@@ -38,6 +38,7 @@ class OomWitness {
     bool killed = false;  // by the out-of-memory killer
     std::string whose;    // "the cage's limit of 512 MiB", "the whole machine's memory"; empty: nothing here tells it
     std::vector<reports::Evidence> evidence;
+    std::optional<OomLines> log;  // the kernel's own words on this process
   };
   // After the worker ended with SIGKILL and was reaped; `pid` is the one it had.
   Account account(pid_t pid);

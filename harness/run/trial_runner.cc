@@ -4,7 +4,6 @@
 #include "harness/run/trial_runner.h"
 
 #include <fmt/format.h>
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,10 +12,9 @@
 #include <optional>
 #include <utility>
 
+#include "harness/probe/cgroup_figures.h"
 #include "harness/probe/clocks.h"
-#include "harness/probe/page_cache.h"
 #include "harness/probe/probe.h"
-#include "harness/probe/procfs.h"
 #include "harness/probe/status.h"
 #include "harness/run/ending.h"
 #include "harness/run/interrupt.h"
@@ -57,7 +55,8 @@ class TrialRun {
         cage_(cage),
         witness_(cage),
         guard_(settings.guard),
-        probes_(probes_for(cage)),
+        probes_(make_probes()),
+        cgroup_(cage == nullptr ? nullptr : std::make_unique<CgroupProbe>(cage->folder(), cage->v2())),
         timeline_(settings.timeline_rows),
         worker_(job, worker_settings(settings, cage)),
         pid_(worker_.pid()),
@@ -110,19 +109,14 @@ class TrialRun {
     trial_.exit_signal = ending_.signal;
     if (page.checksum_known != 0) trial_.checksum = fmt::format("{:016x}", page.checksum.load());
     if (cage_ != nullptr) read_cage();
-    if (trial_.verdict.empty()) judge_ending(trial_, ending_, page, pid_, witness_);
-    if (trial_.verdict == reports::verdict::oom_killed) take_last_need();
+    if (trial_.verdict.empty()) {
+      if (const auto kill = judge_ending(trial_, ending_, page, pid_, witness_)) take_held_at_kill(*kill);
+    }
     if (trial_.verdict.empty()) judge_figures(cell, record);
     return std::move(trial_);
   }
 
  private:
-  static std::vector<std::unique_ptr<Probe>> probes_for(const Cage* cage) {
-    auto probes = make_probes();
-    if (cage != nullptr) probes.push_back(cgroup_probe(cage->folder(), cage->v2()));
-    return probes;
-  }
-
   static WorkerSettings worker_settings(const TrialSettings& settings, const Cage* cage) {
     WorkerSettings worker = settings.worker;
     worker.cage_entry = cage == nullptr ? -1 : cage->entry();
@@ -165,8 +159,8 @@ class TrialRun {
          fmt::format("need without swap, and page tables: {} of {}", reports::human(held), reports::human(limit)),
          {{"held_bytes", held}, {"limit_bytes", limit}}});
     stop(reports::verdict::over_limit,
-         fmt::format("ended once it held {}, more than its limit of {}: this limit was watched, not held by a cgroup",
-                     reports::human(held), reports::human(limit)));
+         fmt::format("ended once it held {} more than its limit of {}: this limit was watched, not held by a cgroup",
+                     reports::human(held - limit), reports::human(limit)));
   }
 
   void stop(std::string_view verdict, std::string reason) {
@@ -210,6 +204,7 @@ class TrialRun {
       return true;
     }
     for (const auto& probe : probes_) probe->begin(worker_.pid());
+    if (cgroup_) cgroup_->begin(worker_.pid());
     worker_.go();
     return true;
   }
@@ -260,6 +255,7 @@ class TrialRun {
     phase.wall_ns = page.end_wall_ns - page.begin_wall_ns;
     phase.cpu_ns = page.end_cpu_ns - page.begin_cpu_ns;
     for (const auto& probe : probes_) probe->end(worker_.pid(), phase, trial_.unavailable);
+    if (cgroup_) cgroup_->end(worker_.pid(), phase, trial_.unavailable);
     constexpr const char* kPurposes[] = {"weights", "staging", "overhead"};
     for (size_t purpose = 0; purpose < 3; ++purpose) {
       const ArenaFigures& arena = page.arenas[purpose];
@@ -283,16 +279,7 @@ class TrialRun {
     // Its whole life's CPU time less the phases that ended; what it took to start is in it, some milliseconds.
     phase.cpu_ns = ending_.cpu_ns > measured_cpu_ns_ ? ending_.cpu_ns - measured_cpu_ns_ : 0;
     const char* ended = "the worker ended inside this phase, and its counters with it";
-    if (cage_ != nullptr) {
-      // Its cage outlives it: what was counted is whole, but what it held is gone.
-      probes_.back()->end(pid_, phase, trial_.unavailable);
-      phase.cgroup_usage_bytes = phase.cgroup_anon_bytes = phase.cgroup_file_bytes = phase.cgroup_shmem_bytes =
-          phase.cgroup_kernel_bytes = std::nullopt;
-      for (const char* figure : {"cgroup_usage_bytes", "cgroup_anon_bytes", "cgroup_file_bytes", "cgroup_shmem_bytes",
-                                 "cgroup_kernel_bytes"}) {
-        trial_.unavailable.emplace(figure, ended);
-      }
-    }
+    if (cgroup_) cgroup_->ended_inside(phase, trial_.unavailable);
     if (last_) {
       phase.need_end_bytes = last_->need();
       phase.page_table_bytes = last_->page_tables;
@@ -310,29 +297,22 @@ class TrialRun {
   }
 
   // A worker that faults memory in grows by megabytes between two samples, and reads nothing of itself before it is
-  // killed. The kernel counted what it held at that very moment.
-  void take_last_need() {
-    if (trial_.phases.empty() || trial_.phases.size() <= worker_.page().phase) return;
-    for (const reports::Evidence& evidence : trial_.evidence) {
-      reports::Split held;
-      bool told = false;
-      for (const auto& [figure, bytes] : evidence.figures) {
-        if (figure == "anon_rss_bytes") held.anon = bytes, told = true;
-        if (figure == "shmem_rss_bytes") held.shmem = bytes;
-        if (figure == "file_rss_bytes") held.file = bytes;
-      }
-      reports::Phase& last = trial_.phases.back();
-      if (!told) continue;
-      held.swap = last_ ? last_->swap : 0;
-      if (held.need() <= last.need_peak_bytes) continue;
-      const SharedPage& page = worker_.page();
-      held.weights = page.weights;
-      held.staging = page.staging;
-      held.overhead = overhead(held.need(), held.weights, held.staging);
-      last.need_peak_bytes = held.need();
-      last.at_peak = held;
-      last.heap_peak_bytes.overhead = std::max(last.heap_peak_bytes.overhead, held.overhead);
-    }
+  // killed. What the kernel counted at that very moment counts where it is more.
+  void take_held_at_kill(const OomLines& kill) {
+    if (!kill.anon_rss_bytes || trial_.phases.empty() || trial_.phases.size() <= worker_.page().phase) return;
+    reports::Split held;
+    held.anon = *kill.anon_rss_bytes;
+    held.shmem = kill.shmem_rss_bytes.value_or(0);
+    held.file = kill.file_rss_bytes.value_or(0);
+    held.swap = last_ ? last_->swap : 0;
+    reports::Phase& last = trial_.phases.back();
+    if (held.need() <= last.need_peak_bytes) return;
+    held.weights = worker_.page().weights;
+    held.staging = worker_.page().staging;
+    held.overhead = overhead(held.need(), held.weights, held.staging);
+    last.need_peak_bytes = held.need();
+    last.at_peak = held;
+    last.heap_peak_bytes.overhead = std::max(last.heap_peak_bytes.overhead, held.overhead);
   }
 
   std::string reached() const {
@@ -379,7 +359,8 @@ class TrialRun {
   const Cage* const cage_;  // null: none could be made
   OomWitness witness_;
   Guard guard_;
-  std::vector<std::unique_ptr<Probe>> probes_;  // with a cage, its own is the last
+  std::vector<std::unique_ptr<Probe>> probes_;
+  std::unique_ptr<CgroupProbe> cgroup_;  // of the cage
   TimelineStore timeline_;
   WorkerProcess worker_;
   const pid_t pid_;
@@ -396,29 +377,6 @@ class TrialRun {
   uint64_t measured_cpu_ns_ = 0;
 };
 
-reports::Figure cached(const std::vector<std::string>& files, const char* figure, reports::Reasons& unavailable) {
-  std::string reason;
-  const reports::Figure bytes = cached_bytes(files, reason);
-  if (!bytes) unavailable[figure] = reason;
-  return bytes;
-}
-
-// The page cache as the cell wants it; what was achieved is measured afterwards.
-void prepare_cache(const TrialSettings& settings, const Cage* cage, const reports::Checkpoint& checkpoint) {
-  const auto& files = settings.checkpoint_files;
-  const bool limited = cage != nullptr && settings.limits.memory_bytes;
-  reports::Reasons ignored;
-  if (settings.cold || limited) evict(files);
-  if (settings.cold) return;
-  if (limited) {
-    run_inside(
-        *cage, [](const void* paths) { warm(*static_cast<const std::vector<std::string>*>(paths), interrupted); },
-        &files, interrupted);
-  } else if (cached(files, "", ignored).value_or(0) < checkpoint.file_bytes) {
-    warm(files, interrupted);
-  }
-}
-
 }  // namespace
 
 reports::Trial run_trial(const Job& job, const TrialSettings& settings, const reports::Cell& cell,
@@ -426,14 +384,14 @@ reports::Trial run_trial(const Job& job, const TrialSettings& settings, const re
   std::optional<Cage> cage;
   if (settings.cages != nullptr && settings.cages->possible()) cage.emplace(settings.cages->make(settings.limits));
   const Cage* const inside = cage ? &*cage : nullptr;
-  prepare_cache(settings, inside, record.checkpoint);
+  prepare_cache(settings.cache, settings.limits.memory_bytes ? inside : nullptr, record.checkpoint.file_bytes);
   reports::Reasons unavailable;
-  const reports::Figure before = cached(settings.checkpoint_files, "cached_before_bytes", unavailable);
+  const reports::Figure before = cached_of(settings.cache.files, "cached_before_bytes", unavailable);
   TrialRun run(job, settings, inside, tick);
   run.run();
   reports::Trial trial = run.result(cell, record);
   trial.cached_before_bytes = before;
-  trial.cached_after_bytes = cached(settings.checkpoint_files, "cached_after_bytes", unavailable);
+  trial.cached_after_bytes = cached_of(settings.cache.files, "cached_after_bytes", unavailable);
   trial.unavailable.merge(unavailable);
   return trial;
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "harness/cage/cage.h"
+#include "harness/run/cache_start.h"
 #include "harness/run/guard.h"
 #include "harness/run/worker_process.h"
 #include "reports/record.h"
@@ -17,8 +18,7 @@ struct TrialSettings {
   WorkerSettings worker;
   uint64_t sample_interval_ns = 1'000'000;  // 0: no sampling; the figures stay exact, the timeline is empty
   std::optional<uint64_t> timeout_ns;
-  std::vector<std::string> checkpoint_files;  // to look for in the page cache
-  bool cold = false;                          // evict them first; else read what is missing first
+  CacheStart cache;
   // Of the cell. Where there are cages the trial gets one of its own, limited or not; where there are none, a limit is
   // watched: the worker is ended once its need and page tables pass it.
   CageLimits limits;
@@ -33,8 +33,6 @@ struct TrialProgress {
   uint64_t done, total;  // bytes of the way; total is 0 until it is known
 };
 
-// In a limited cell the checkpoint's files start evicted, cold or not: cached pages are charged to whoever read them
-// first, so a warm cache would disarm the limit. `cold` false then means: read once inside the cage.
 // The record gives cell, checkpoint and machine, for the judgement of a trial that ends by itself. Never throws for
 // what the worker does; throws Error(environment) where no worker or no cage can be had at all. `tick` is called about
 // ten times a second.
