@@ -1,5 +1,6 @@
 // weighbridge fit: the smallest limit in which each way of loading still loads.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <random>
@@ -14,6 +15,7 @@
 #include "harness/run/interrupt.h"
 #include "reports/fit_table.h"
 #include "reports/json.h"
+#include "reports/printable.h"
 #include "strategies/error.h"
 #include "strategies/strategy.h"
 
@@ -62,6 +64,7 @@ class Fit : public Verb {
       if (*request.tolerance_bytes < 4096) throw Error(ErrorKind::usage, "--tolerance: at least a page of 4096 bytes");
     }
     request.slowdown = slowdown_;
+    request.matrix.command = command(request);
     find_room_for_cages(request.matrix);
     if (!out_.empty()) prepare_folder(out_);
 
@@ -93,6 +96,21 @@ class Fit : public Verb {
   }
 
  private:
+  // The command line that does the same again.
+  std::string command(const FitRequest& request) const {
+    std::string text = "weighbridge fit " + reports::shell_quoted_path(matrix_.model);
+    const auto option = [&](const char* name, const std::string& value) {
+      if (!value.empty()) text += std::string(" ") + name + " " + reports::shell_quoted(value);
+    };
+    option("--strategy", fmt::format("{}", fmt::join(request.matrix.strategies, ",")));
+    option("--dtype", fmt::format("{}", fmt::join(request.matrix.dtypes, ",")));
+    option("--swap-limit", cage_.swap_limit);
+    option("--reserve", cage_.reserve);
+    option("--tolerance", tolerance_);
+    option("--timeout", timeout_ ? fmt::format("{}", *timeout_) : "");
+    return text + fmt::format(" --passes {} --slowdown {} --repeat {}", request.matrix.passes, slowdown_, repeat_);
+  }
+
   MatrixOptions matrix_;
   CageOptions cage_;
   std::string tolerance_, out_;

@@ -9,7 +9,7 @@ void write_method(Out& out, const View& view) {
   const Record& record = view.record;
   const Settings& settings = record.settings;
   out.raw("<section id=\"method\" aria-labelledby=\"h-method\">\n<h2 id=\"h-method\">How it was measured</h2>\n");
-  if (view.only_fits()) {
+  if (view.of_fit()) {
     out.print(
         "<p>Each limit was tried with the load in a process of its own, from a cold cache, in turns with the same load "
         "without a limit (seed {}). ",

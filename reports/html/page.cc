@@ -58,11 +58,11 @@ void write_html(std::FILE* file, const Record& record) {
   out.raw("<main id=\"main\">\n");
   html::write_verdict(out, view);
   html::write_fits(out, view);
-  if (!view.only_fits()) html::write_findings(out, view);
+  if (!view.of_fit()) html::write_findings(out, view);
   html::write_matrix(out, view);
   html::write_table(out, view);
   html::write_timelines(out, view);
-  if (!view.only_fits()) {
+  if (!view.of_fit()) {
     html::write_predictions(out, view);
     html::write_accuracy(out, view);
   }

@@ -11,7 +11,7 @@ namespace weighbridge::reports::html {
 namespace {
 
 Outcome overall(const View& view) {
-  if (view.only_fits()) {
+  if (view.of_fit()) {
     const auto& fits = view.record.fits;
     const bool any = std::any_of(fits.begin(), fits.end(), [](const Fit& fit) { return fit.survival || fit.useful; });
     return any ? Outcome::fits : Outcome::fails;
@@ -134,7 +134,7 @@ std::string in_each_limit(const Summary& summary) {
 }  // namespace
 
 std::string headline(const View& view) {
-  if (view.only_fits()) return fits_headline(view.record);
+  if (view.of_fit()) return fits_headline(view.record);
   const Summary summary = summarise(view.record);
   if (view.measured == 0 && summary.unfinished == 0) return "Nothing was measured";
   const size_t tried = summary.ways - summary.not_run;
@@ -177,15 +177,15 @@ void write_verdict(Out& out, const View& view) {
       "<section id=\"verdict\" class=\"verdict {}\" aria-labelledby=\"h-verdict\">\n<h2 "
       "id=\"h-verdict\">{}<span>{}.</span></h2>\n",
       classes[static_cast<int>(what)], mark(what), headline(view));
-  if (view.strained > 0) {
-    out.print("<p class=\"alert\">{}{} only by swapping.</p>\n", mark(Outcome::strained),
-              counted(view.strained, "way finishes", "ways finish"));
-  }
-  if (view.only_fits()) {
+  if (view.of_fit()) {
     out.print("<p>{}</p>\n", fit_line(view.record));
     write_warnings(out, view);
     out.raw("</section>\n");
     return;
+  }
+  if (view.strained > 0) {
+    out.print("<p class=\"alert\">{}{} only by swapping, or by reading the same again and again.</p>\n",
+              mark(Outcome::strained), counted(view.strained, "way finishes", "ways finish"));
   }
   out.raw("<dl class=\"ways\">\n");
   if (view.best) {

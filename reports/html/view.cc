@@ -36,6 +36,14 @@ double percent(Bytes bytes, Bytes scale) {
 
 }  // namespace
 
+bool View::of_fit() const {
+  return !record.fits.empty() && std::all_of(record.cells.begin(), record.cells.end(), [&](const Cell& cell) {
+    return std::any_of(record.fits.begin(), record.fits.end(), [&](const Fit& fit) {
+      return fit.strategy == cell.strategy && fit.options == cell.options && fit.dtype == cell.dtype;
+    });
+  });
+}
+
 Outcome outcome(std::string_view word) {
   if (word.empty() || (is_verdict(word) && !was_tried(word))) return Outcome::missing;
   if (does_fit(word)) return Outcome::fits;

@@ -29,7 +29,9 @@ struct View {
   Bytes scale = 1;  // the right end of every bar of need
   bool limit_on_scale = false;
 
-  bool only_fits() const { return record.cells.empty() && !record.fits.empty(); }  // a record of `fit`
+  // A record of `fit`: its cells are the ways that were fitted, at the limits that were found. Not a run with fits
+  // beside.
+  bool of_fit() const;
   const Cell& cell(size_t index) const { return record.cells[index]; }
   Figure limit_of(const Cell& cell) const { return reports::limit_of(record, cell); }
 };

@@ -334,6 +334,17 @@ TEST_CASE("what fit found stands in words, as a table with a picture, and try by
   record.fits.erase(record.fits.begin(), record.fits.begin() + 2);
   CHECK_THAT(html_of(record), ContainsSubstring("No limit was found in which it loads."));
   record = gpt2_record();
+  // The loads at the limits that were found are the fit's own cells: it is no run.
+  Record with_cells = fit_record();
+  Cell at_limit;
+  at_limit.strategy = with_cells.fits[0].strategy;
+  at_limit.options = with_cells.fits[0].options;
+  at_limit.dtype = with_cells.fits[0].dtype;
+  at_limit.limit_bytes = 64 << 20;
+  at_limit.verdict = "thrashed";
+  with_cells.cells = {at_limit};
+  CHECK_THAT(html_of(with_cells), ContainsSubstring("The smallest limit is") && !ContainsSubstring("ways fit"));
+
   record.fits = fit_record().fits;  // beside a run: a section of its own, and the run's verdict
   CHECK_THAT(html_of(record), ContainsSubstring("23 of 24 ways fit") && ContainsSubstring("id=\"fits\"") &&
                                   ContainsSubstring("id=\"findings\""));
