@@ -190,7 +190,7 @@ bool Cages::find_v2(const CgroupHierarchy& found, bool limits) {
           try_parent(folder, true))
         return true;
     }
-    if (is_limited(folder, true)) {
+    if (is_limited(folder)) {
       reason_ = fmt::format("cgroup {} has a limit of its own, and no cgroup can be made below it{}{}",
                             path.empty() ? "/" : path, reason_.empty() ? "" : ": ", reason_);
       return false;

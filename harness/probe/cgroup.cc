@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <initializer_list>
+#include <iterator>
 #include <sstream>
 
 #include "harness/probe/procfs.h"
@@ -102,8 +103,6 @@ void read_v2(const std::string& folder, CgroupReading& reading) {
   reading.usage = number_in(folder + "/memory.current");
   reading.peak = number_in(folder + "/memory.peak");
   reading.limit = number_in(folder + "/memory.max");
-  reading.swap_limit = number_in(folder + "/memory.swap.max");
-  reading.swap = number_in(folder + "/memory.swap.current");
   reading.swap_peak = number_in(folder + "/memory.swap.peak");
   const ProcText stat = read_proc(folder + "/memory.stat");
   reading.anon = of(stat, "anon");
@@ -129,10 +128,7 @@ void read_v1(const std::string& folder, CgroupReading& reading) {
   reading.usage = number_in(folder + "/memory.usage_in_bytes");
   reading.peak = number_in(folder + "/memory.max_usage_in_bytes");
   reading.limit = number_in(folder + "/memory.limit_in_bytes");
-  const auto both = number_in(folder + "/memory.memsw.limit_in_bytes");
-  if (both && reading.limit) reading.swap_limit = *both - std::min(*both, *reading.limit);
   const ProcText stat = read_proc(folder + "/memory.stat");
-  reading.swap = of(stat, "total_swap");
   reading.anon = of(stat, "total_rss");
   reading.file = of(stat, "total_cache");
   reading.shmem = of(stat, "total_shmem");
@@ -182,10 +178,9 @@ CgroupReading read_cgroup_usage(const std::string& folder, bool v2, reports::Byt
   return reading;
 }
 
-bool is_limited(const std::string& folder, bool v2) {
-  const std::vector<const char*> files = v2 ? std::vector{"/memory.max", "/memory.high", "/memory.swap.max"}
-                                            : std::vector{"/memory.limit_in_bytes", "/memory.memsw.limit_in_bytes"};
-  return std::any_of(files.begin(), files.end(),
+bool is_limited(const std::string& folder) {
+  constexpr const char* kFiles[] = {"/memory.max", "/memory.high", "/memory.swap.max"};
+  return std::any_of(std::begin(kFiles), std::end(kFiles),
                      [&](const char* file) { return number_in(folder + file).has_value(); });
 }
 

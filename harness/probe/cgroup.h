@@ -32,8 +32,8 @@ std::vector<std::string> upwards(const std::string& path);
 // line. Counters begin with the cgroup.
 struct CgroupReading {
   reports::Figure usage, peak;        // memory.current, memory.peak (Linux 5.19) | memory.usage_in_bytes, max_usage
-  reports::Figure limit, swap_limit;  // nullopt also where there is no limit; of v1 memory + swap less memory
-  reports::Figure swap, swap_peak;    // memory.swap.current, .peak (Linux 6.5) | memory.stat swap
+  reports::Figure limit;              // nullopt also where there is none
+  reports::Figure swap_peak;          // memory.swap.peak (Linux 6.5)
   reports::Figure anon, file, shmem;  // of memory.stat; with all below it
   reports::Figure reclaimable_file;   // file pages on the lists that reclaim takes from
   reports::Figure kernel;             // page tables, stacks, slab | memory.kmem.usage_in_bytes
@@ -47,8 +47,8 @@ CgroupReading read_cgroup(const std::string& folder, bool v2);
 // usage, limit and reclaimable_file alone: cheap enough for a guard. The last is read only where `near` the limit.
 CgroupReading read_cgroup_usage(const std::string& folder, bool v2, reports::Bytes near);
 
-// Whether the cgroup bounds what is charged below it: memory.max, memory.high, memory.swap.max or version 1's limits.
-bool is_limited(const std::string& folder, bool v2);
+// Whether a cgroup of version 2 bounds what is charged below it: memory.max, memory.high or memory.swap.max.
+bool is_limited(const std::string& folder);
 
 // The cgroups with a limit that this process is under, its own first: path, folder and limit.
 struct CgroupLimit {
