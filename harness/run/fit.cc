@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/run/bench.h"
 #include "harness/run/interrupt.h"
+#include "harness/run/trial_maker.h"
 #include "reports/aggregate.h"
 #include "reports/phases.h"
 #include "reports/units.h"
@@ -85,11 +85,11 @@ bool says_nothing(const Trial& trial) {
 
 class FitRun {
  public:
-  FitRun(const FitRequest& request, MatrixEvents& events, Bench& bench)
-      : request_(request), events_(events), bench_(bench), record_(bench.record()) {}
+  FitRun(const FitRequest& request, MatrixEvents& events, TrialMaker& maker)
+      : request_(request), events_(events), maker_(maker), record_(maker.record()) {}
 
   reports::Record run() {
-    bench_.make_reference([&](uint64_t done, uint64_t total) { events_.reference(done, total); });
+    maker_.make_reference([&](uint64_t done, uint64_t total) { events_.reference(done, total); });
     const std::vector<Cell> ways = std::move(record_.cells);
     record_.cells.clear();
     for (size_t way = 0; way < ways.size() && !interrupted(); ++way) {
@@ -118,7 +118,7 @@ class FitRun {
     constexpr int kMostTries = 3;
     for (int tries = 1;; ++tries) {
       events_.tries(way_, ways_, cell, what);
-      Trial trial = bench_.run(cell, give_up_ns_, [&](const TrialProgress& progress) { events_.progress(progress); });
+      Trial trial = maker_.run(cell, give_up_ns_, [&](const TrialProgress& progress) { events_.progress(progress); });
       if (!says_nothing(trial) || interrupted()) return trial;
       if (tries == kMostTries) throw Spoiled{trial.reason};
     }
@@ -310,7 +310,7 @@ class FitRun {
 
   const FitRequest& request_;
   MatrixEvents& events_;
-  Bench& bench_;
+  TrialMaker& maker_;
   reports::Record& record_;
   size_t way_ = 0, ways_ = 0;
   int order_ = 0;
@@ -342,8 +342,8 @@ reports::Record run_fit(const FitRequest& request, MatrixEvents& events) {
   for (const std::string& line : notes) events.note(line);
   constexpr size_t kTrialsOfAWay = 40;
   const size_t trials = planned.record.cells.size() * kTrialsOfAWay;
-  Bench bench(matrix, std::move(planned), std::move(cages), trials);
-  return FitRun(fit, events, bench).run();
+  TrialMaker maker(matrix, std::move(planned), std::move(cages), trials);
+  return FitRun(fit, events, maker).run();
 }
 
 }  // namespace weighbridge

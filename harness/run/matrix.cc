@@ -9,9 +9,9 @@
 #include <random>
 #include <utility>
 
-#include "harness/run/bench.h"
 #include "harness/run/interrupt.h"
 #include "harness/run/journal.h"
+#include "harness/run/trial_maker.h"
 #include "reports/aggregate.h"
 #include "reports/findings/findings.h"
 #include "reports/units.h"
@@ -33,8 +33,8 @@ class MatrixRun {
             size_t trials)
       : request_(request),
         events_(events),
-        bench_(request, std::move(planned), std::move(cages), trials),
-        record_(bench_.record()) {}
+        maker_(request, std::move(planned), std::move(cages), trials),
+        record_(maker_.record()) {}
 
   reports::Record run() {
     std::optional<JournalText> before = request_.resume ? earlier() : std::nullopt;
@@ -133,10 +133,10 @@ class MatrixRun {
   }
 
   void make_reference() {
-    bench_.make_reference([&](uint64_t done, uint64_t total) { events_.reference(done, total); });
+    maker_.make_reference([&](uint64_t done, uint64_t total) { events_.reference(done, total); });
     for (const reports::Cell& cell : record_.cells) {
       const bool other = std::any_of(cell.trials.begin(), cell.trials.end(), [&](const reports::Trial& trial) {
-        return !trial.checksum.empty() && trial.checksum != bench_.checksum(cell.dtype);
+        return !trial.checksum.empty() && trial.checksum != maker_.checksum(cell.dtype);
       });
       if (!other) continue;
       throw Error(ErrorKind::usage, fmt::format("{} holds other weights than when {} was written: begin anew, without "
@@ -160,7 +160,7 @@ class MatrixRun {
     events_.begins(order, turns_.size(), cell, number, request_.repeat);
     write_journal([&] { journal_->begins(order, turns_[order].cell); });
     reports::Trial trial =
-        bench_.run(cell, request_.timeout_ns, [&](const TrialProgress& progress) { events_.progress(progress); });
+        maker_.run(cell, request_.timeout_ns, [&](const TrialProgress& progress) { events_.progress(progress); });
     trial.number = number;
     trial.order = static_cast<int>(order) + 1;
     write_journal([&] { journal_->ended(order, turns_[order].cell, trial); });
@@ -183,7 +183,7 @@ class MatrixRun {
 
   const MatrixRequest& request_;
   MatrixEvents& events_;
-  Bench bench_;
+  TrialMaker maker_;
   reports::Record& record_;
   std::optional<Journal> journal_;
   std::vector<Turn> turns_;  // in the order they run

@@ -14,10 +14,10 @@
 
 namespace weighbridge {
 
-class Bench {
+class TrialMaker {
  public:
   // `trials` is how many there will be, so that all their timelines together stay small. `request` must outlive it.
-  Bench(const MatrixRequest& request, Planned planned, std::unique_ptr<Cages> cages, size_t trials);
+  TrialMaker(const MatrixRequest& request, Planned planned, std::unique_ptr<Cages> cages, size_t trials);
 
   reports::Record& record() { return record_; }
   const Cages& cages() const { return *cages_; }

@@ -1,4 +1,4 @@
-#include "harness/run/bench.h"
+#include "harness/run/trial_maker.h"
 
 #include <algorithm>
 #include <utility>
@@ -26,7 +26,7 @@ void without_figures(reports::Trial& trial, const char* why) {
   }
 }
 
-Bench::Bench(const MatrixRequest& request, Planned planned, std::unique_ptr<Cages> cages, size_t trials)
+TrialMaker::TrialMaker(const MatrixRequest& request, Planned planned, std::unique_ptr<Cages> cages, size_t trials)
     : request_(request),
       record_(std::move(planned.record)),
       files_(std::move(planned.files)),
@@ -39,7 +39,7 @@ Bench::Bench(const MatrixRequest& request, Planned planned, std::unique_ptr<Cage
   lock_self();  // as far as it may; doctor says how far
 }
 
-void Bench::make_reference(const std::function<void(uint64_t, uint64_t)>& tick) {
+void TrialMaker::make_reference(const std::function<void(uint64_t, uint64_t)>& tick) {
   WorkerSettings settings = request_.worker;
   settings.reference = reference_.get();
   answers_ = make_references(request_.model, dtypes_, settings, tick);
@@ -51,12 +51,12 @@ void Bench::make_reference(const std::function<void(uint64_t, uint64_t)>& tick) 
   }
 }
 
-const std::string& Bench::checksum(const std::string& dtype) const {
+const std::string& TrialMaker::checksum(const std::string& dtype) const {
   return answers_.at(index_of(dtypes_, dtype)).checksum;
 }
 
-reports::Trial Bench::run(const reports::Cell& cell, const std::optional<uint64_t>& timeout_ns,
-                          const std::function<void(const TrialProgress&)>& tick) {
+reports::Trial TrialMaker::run(const reports::Cell& cell, const std::optional<uint64_t>& timeout_ns,
+                               const std::function<void(const TrialProgress&)>& tick) {
   Job job;
   job.mode = "trial";
   job.model = request_.model;
