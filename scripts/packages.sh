@@ -10,6 +10,8 @@ build_packages=(
   libcli11-dev         # the command line
   libhwy-dev           # SIMD kernels
   libxxhash-dev        # checksums
+  nettle-dev           # SHA-256, with the processor's own instructions
+  zlib1g-dev           # deflate and CRC-32 in archives
   libjs-dygraphs       # zoom in the report
 )
 test_packages=(

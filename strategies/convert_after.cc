@@ -17,23 +17,26 @@ class ConvertAfter : public Strategy {
   std::string_view cost() const override { return "S + T, S when native"; }
 
   void plan(const Request& request, Steps& steps) const override {
-    const auto& tensors = request.checkpoint.tensors;
-    std::vector<Place> at;
-    at.reserve(tensors.size());
-    for (uint32_t tensor = 0; tensor < tensors.size(); ++tensor) {
-      const Extent& extent = tensors[tensor].extent;
-      const Purpose purpose = request.layouts[tensor].converted() ? Purpose::staging : Purpose::weights;
-      at.push_back(steps.allocate(purpose, extent.bytes));
-      steps.read(extent, {at.back()});
+    const auto count = static_cast<uint32_t>(request.layouts.size());
+    std::vector<Spot> at(count);
+    for (uint32_t tensor = 0; tensor < count; ++tensor) {
+      const Layout& layout = request.layouts[tensor];
+      if (holder(request, tensor) != tensor) continue;
+      at[tensor] = {steps.allocate(layout.converted() ? Purpose::staging : Purpose::weights, layout.stored_bytes)};
+      steps.read(tensor, 0, layout.stored_bytes, at[tensor]);
     }
     std::vector<Place> originals;
-    for (uint32_t tensor = 0; tensor < tensors.size(); ++tensor) {
+    for (uint32_t tensor = 0; tensor < count; ++tensor) {
       const Layout& layout = request.layouts[tensor];
-      if (!layout.converted()) continue;
-      const Place converted = steps.allocate(Purpose::weights, layout.loaded_bytes);
-      steps.deliver(tensor, 0, tensors[tensor].extent.bytes, {at[tensor]}, converted);
-      originals.push_back(at[tensor]);
-      at[tensor] = converted;
+      const uint32_t from = holder(request, tensor);
+      if (from != tensor) {
+        at[tensor] = at[from];
+      } else if (layout.converted()) {
+        const Place converted = steps.allocate(Purpose::weights, layout.loaded_bytes);
+        steps.deliver(tensor, 0, layout.stored_bytes, at[tensor], converted);
+        originals.push_back(at[tensor].place);
+        at[tensor] = {converted};
+      }
     }
     for (const Place original : originals) steps.free(original);
     use_and_release(request, steps, at);

@@ -16,10 +16,11 @@ class Eager : public Strategy {
   std::string_view cost() const override { return "T native, T + L converted"; }
 
   void plan(const Request& request, Steps& steps) const override {
-    std::vector<Place> weights;
+    std::vector<Spot> weights;
     weights.reserve(request.layouts.size());
     for (uint32_t tensor = 0; tensor < request.layouts.size(); ++tensor) {
-      weights.push_back(load_tensor(request, steps, tensor));
+      const uint32_t from = holder(request, tensor);
+      weights.push_back(from == tensor ? Spot{load_tensor(request, steps, tensor)} : weights[from]);
     }
     use_and_release(request, steps, weights);
   }

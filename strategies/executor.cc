@@ -11,15 +11,8 @@
 #include "strategies/hash.h"
 
 namespace weighbridge {
-namespace {
-
-// Large enough that a system call costs nothing beside the copy, small enough that progress moves.
-constexpr uint64_t kReadBytes = 8u << 20;
-
-}  // namespace
-
 Executor::Executor(const Request& request, Memory& memory, Observer& observer)
-    : request_(request), memory_(memory), observer_(observer) {}
+    : request_(request), memory_(memory), observer_(observer), reader_(request.checkpoint) {}
 
 Executor::~Executor() {
   for (Held& held : held_) give_back(held);
@@ -55,17 +48,16 @@ std::byte* Executor::address(Spot spot) {
   return held_.at(spot.place.id).address + spot.offset;
 }
 
-const File& Executor::file(uint32_t index) {
-  if (!file_ || file_index_ != index) {
-    const CheckpointFile& wanted = request_.checkpoint.files.at(index);
-    file_.emplace(wanted.path);
-    file_index_ = index;
-    if (file_->bytes() != wanted.bytes) {
-      throw format_error(wanted.path, 0, fmt::format("a file of {} bytes", file_->bytes()),
-                         fmt::format("{} bytes, as when it was opened first", wanted.bytes));
-    }
+// Large enough that a system call costs nothing beside the copy, small enough that progress moves.
+template <class Read>
+void Executor::in_pieces(uint64_t bytes, const Read& read) {
+  constexpr uint64_t kPieceBytes = 8u << 20;
+  for (uint64_t done = 0; done < bytes;) {
+    const uint64_t piece = std::min(kPieceBytes, bytes - done);
+    read(done, piece);
+    done += piece;
+    observer_.read(piece);
   }
-  return *file_;
 }
 
 Place Executor::allocate(Purpose purpose, uint64_t bytes) {
@@ -79,7 +71,7 @@ void Executor::free(Place buffer) {
 }
 
 Place Executor::map(uint32_t index) {
-  const File& source = file(index);
+  const File& source = reader_.file(index);
   const std::byte* address = source.bytes() == 0 ? nullptr : memory_.map(source.descriptor(), source.bytes());
   return hold({const_cast<std::byte*>(address), source.bytes(), Purpose::weights, true});
 }
@@ -92,15 +84,17 @@ void Executor::drop(Place mapping, const Extent& extent) {
   memory_.drop(address({mapping, extent.offset}), extent.bytes);
 }
 
-void Executor::read(const Extent& extent, Spot to) {
-  const File& source = file(extent.file);
-  for (uint64_t done = 0; done < extent.bytes;) {
-    const uint64_t bytes = std::min(kReadBytes, extent.bytes - done);
+void Executor::read_file(const Extent& extent, Spot to) {
+  const File& source = reader_.file(extent.file);
+  in_pieces(extent.bytes, [&](uint64_t done, uint64_t bytes) {
     source.read(extent.offset + done, address(to) + done, bytes);
-    done += bytes;
-    observer_.read(bytes);
-  }
+  });
 }
+
+void Executor::read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) {
+  in_pieces(bytes, [&](uint64_t done, uint64_t piece) { reader_.read(tensor, begin + done, address(to) + done, piece); });
+}
+
 
 void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) {
   if (bytes == 0) return;
@@ -108,8 +102,8 @@ void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot fro
   const std::byte* source = address(from);
   std::byte* target = address({tensor_buffer, 0});
   if (layout.converted()) {
-    const uint64_t element_bytes = bits(layout.stored) / 8;  // what can be converted is never packed
-    convert(layout, begin / element_bytes, bytes / element_bytes, source, target);
+    const Block unit = block(layout.stored);
+    convert(layout, begin / unit.bytes * unit.elements, bytes / unit.bytes * unit.elements, source, target);
   } else {
     std::memcpy(target + begin, source, bytes);
   }

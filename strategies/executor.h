@@ -3,10 +3,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <vector>
 
-#include "strategies/checkpoint/reader.h"
+#include "strategies/checkpoint/tensor_reader.h"
 #include "strategies/plan.h"
 #include "strategies/strategy.h"
 
@@ -34,7 +33,9 @@ class Executor : public Steps {
   Place map(uint32_t file) override;
   void unmap(Place mapping) override;
   void drop(Place mapping, const Extent& extent) override;
-  void read(const Extent& extent, Spot to) override;
+  void read_file(const Extent& extent, Spot to) override;
+  void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) override;
+  void fall_back(uint32_t) override {}  // the predictor counts them
   void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) override;
   void use(uint32_t tensor, Spot at) override;
   void opaque(const std::function<void(Memory&)>& work) override;
@@ -47,18 +48,18 @@ class Executor : public Steps {
     bool mapping = false;
   };
 
+  template <class Read>
+  void in_pieces(uint64_t bytes, const Read& read);
   Place hold(Held held);
   void give_back(Held& held);
   std::byte* address(Spot spot);
-  const File& file(uint32_t index);
 
   const Request& request_;
   Memory& memory_;
   Observer& observer_;
   std::vector<Held> held_;
   std::vector<uint32_t> vacant_;  // ids to use again
-  std::optional<File> file_;      // one descriptor at a time: a set may have more shards than a process may have files
-  uint32_t file_index_ = 0;
+  TensorReader reader_;
 };
 
 }  // namespace weighbridge

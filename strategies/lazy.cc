@@ -48,16 +48,17 @@ class Lazy : public Strategy {
     steps.enter(Phase::use);
     for (int pass = 0; pass < request.passes; ++pass) {
       for (uint32_t tensor = 0; tensor < count; ++tensor) {
-        if (kept[tensor]) {
-          turns.splice(turns.end(), turns, kept[tensor]->turn);
+        const uint32_t from = holder(request, tensor);
+        if (kept[from]) {
+          turns.splice(turns.end(), turns, kept[from]->turn);
         } else {
-          const uint64_t bytes = page_rounded(request.layouts[tensor].loaded_bytes);
+          const uint64_t bytes = page_rounded(request.layouts[from].loaded_bytes);
           while (!turns.empty() && (bytes > limit || kept_bytes > limit - bytes)) evict(turns.front());
-          const Place buffer = load_tensor(request, steps, tensor);
+          const Place buffer = load_tensor(request, steps, from);
           kept_bytes += bytes;
-          kept[tensor] = Kept{buffer, turns.insert(turns.end(), tensor)};
+          kept[from] = Kept{buffer, turns.insert(turns.end(), from)};
         }
-        steps.use(tensor, {kept[tensor]->buffer});
+        steps.use(tensor, {kept[from]->buffer});
       }
     }
     steps.enter(Phase::release);

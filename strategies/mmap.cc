@@ -2,9 +2,11 @@
 //
 // Mechanism: native tensors are views of the mapping, paged in when first touched and given up again without swap;
 // converted ones are converted from the mapping into memory of their own. Views can be unaligned, as a header has any
-// length.
+// length. A tensor that is encoded (compressed, big-endian, strided) cannot be viewed: it is read as eager does.
 // Need: 0 native, T converted. Reclaimable: S. It looks as heavy as eager in a resident set and is not; where less than
 // S is free it does not fail, it gets slow, reading the same pages again on every pass.
+#include <optional>
+
 #include "strategies/builtin.h"
 #include "strategies/tensor_steps.h"
 
@@ -21,8 +23,11 @@ class Mmap : public Strategy {
 
   void plan(const Request& request, Steps& steps) const override {
     const auto& tensors = request.checkpoint.tensors;
-    std::vector<Place> mappings;
-    for (uint32_t file = 0; file < request.checkpoint.files.size(); ++file) mappings.push_back(steps.map(file));
+    std::vector<std::optional<Place>> mappings(request.checkpoint.files.size());
+    for (const Tensor& tensor : tensors) {
+      auto& mapping = mappings[tensor.extent.file];
+      if (tensor.plain() && !mapping) mapping = steps.map(tensor.extent.file);
+    }
 
     std::vector<Spot> at;
     at.reserve(tensors.size());
@@ -30,30 +35,37 @@ class Mmap : public Strategy {
     for (uint32_t tensor = 0; tensor < tensors.size(); ++tensor) {
       const Layout& layout = request.layouts[tensor];
       const Extent& extent = tensors[tensor].extent;
-      const Spot stored{mappings[extent.file], extent.offset};
+      if (const uint32_t from = holder(request, tensor); from != tensor) {
+        at.push_back(at[from]);
+        continue;
+      }
+      if (!tensors[tensor].plain()) {
+        steps.fall_back(tensor);
+        at.push_back({load_tensor(request, steps, tensor)});
+        continue;
+      }
+      const Spot stored{*mappings[extent.file], extent.offset};
       if (!layout.converted()) {
         at.push_back(stored);
         views = true;
         continue;
       }
       const Place weights = steps.allocate(Purpose::weights, layout.loaded_bytes);
-      steps.deliver(tensor, 0, extent.bytes, stored, weights);
+      steps.deliver(tensor, 0, layout.stored_bytes, stored, weights);
       at.push_back({weights});
     }
     if (!views) {  // every tensor has memory of its own: the mapping has done its work
-      for (const Place mapping : mappings) steps.unmap(mapping);
+      unmap_all(mappings, steps);
+      mappings.clear();
     }
+    use_and_release(request, steps, at);
+    unmap_all(mappings, steps);
+  }
 
-    steps.enter(Phase::use);
-    for (int pass = 0; pass < request.passes; ++pass) {
-      for (uint32_t tensor = 0; tensor < tensors.size(); ++tensor) steps.use(tensor, at[tensor]);
-    }
-    steps.enter(Phase::release);
-    for (const Spot& spot : at) {
-      if (spot.place.kind == Place::Kind::buffer) steps.free(spot.place);
-    }
-    if (views) {
-      for (const Place mapping : mappings) steps.unmap(mapping);
+ private:
+  static void unmap_all(const std::vector<std::optional<Place>>& mappings, Steps& steps) {
+    for (const auto& mapping : mappings) {
+      if (mapping) steps.unmap(*mapping);
     }
   }
 };

@@ -68,15 +68,9 @@ class Predictor : public Steps {
   Place allocate(Purpose purpose, uint64_t bytes) override {
     const uint64_t rounded = page_rounded(bytes);
     (purpose == Purpose::weights ? weights_ : staging_) += rounded;
-    const uint64_t overhead = table_ + (places_.size() - vacant_.size() + 1) * kBytesPerBuffer;
-    const uint64_t need = weights_ + staging_ + overhead;
-    if (need > peak_.need) {
-      peak_.need = need;
-      peak_.overhead = overhead;
-      peak_.weights = weights_;
-      peak_.staging = staging_;
-    }
-    return {Place::Kind::buffer, know({rounded, purpose, {}})};
+    const Place place{Place::Kind::buffer, know({rounded, purpose, {}})};
+    settle(0);
+    return place;
   }
 
   void free(Place buffer) override {
@@ -101,7 +95,18 @@ class Predictor : public Steps {
     reclaimable_ -= before - touched.bytes();
   }
 
-  void read(const Extent&, Spot) override {}
+  void read_file(const Extent&, Spot) override {}
+
+  // A decoder is there while its tensor is read; it goes when that is done or another tensor's turn comes.
+  void read(uint32_t tensor, uint64_t, uint64_t bytes, Spot) override {
+    const Tensor& read = request_.checkpoint.tensors.at(tensor);
+    if (!read.plain() && bytes > 0) settle(read.encoding->decoder_bytes());
+  }
+
+  void fall_back(uint32_t tensor) override {
+    const Tensor& fallen = request_.checkpoint.tensors.at(tensor);
+    peak_.fallen_back[fallen.encoding->reason()] += fallen.bytes();
+  }
 
   void deliver(uint32_t, uint64_t, uint64_t bytes, Spot from, Place) override { touch(from, bytes); }
 
@@ -115,6 +120,16 @@ class Predictor : public Steps {
     Purpose purpose = Purpose::weights;
     TouchedPages touched;  // of a mapping
   };
+
+  void settle(uint64_t decoder_bytes) {
+    const uint64_t overhead = table_ + (places_.size() - vacant_.size()) * kBytesPerBuffer + decoder_bytes;
+    const uint64_t need = weights_ + staging_ + overhead;
+    if (need <= peak_.need) return;
+    peak_.need = need;
+    peak_.overhead = overhead;
+    peak_.weights = weights_;
+    peak_.staging = staging_;
+  }
 
   uint32_t know(Known known) {
     if (vacant_.empty()) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "strategies/plan.h"
@@ -18,6 +19,8 @@ struct Prediction {
   uint64_t staging = 0;
   uint64_t overhead = 0;     // the checkpoint's tensor table, and what each live buffer costs beside its pages
   uint64_t reclaimable = 0;  // the largest sum of touched pages of file mappings at one instant
+  // Encoded tensors that the strategy cannot treat in its own way, and why (Encoding::reason): bytes by reason.
+  std::map<std::string, uint64_t> fallen_back;
 };
 
 // nullopt for a plan with an opaque step.

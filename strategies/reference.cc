@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 
-#include "strategies/checkpoint/reader.h"
+#include "strategies/checkpoint/tensor_reader.h"
 #include "strategies/dtype/scalar.h"
 #include "strategies/hash.h"
 
@@ -25,14 +24,15 @@ class Delivery {
       return;
     }
     Layout part = layout_;  // the piece as a tensor of its own: it has whole units only
-    part.elements = bytes / (bits(layout_.stored) / 8);
+    const Block unit = block(layout_.stored);
+    part.elements = bytes / unit.bytes * unit.elements;
     part.stored_bytes = bytes;
     if (part.loaded == Dtype::int8) {
       part.rows = part.elements / part.row_elements;
       part.loaded_bytes = part.rows * sizeof(float) + part.elements;
     } else {
       part.row_elements = part.elements;
-      part.loaded_bytes = part.elements * (bits(part.loaded) / 8);
+      part.loaded_bytes = part.elements * block(part.loaded).bytes;
     }
     if (buffer.size() < part.loaded_bytes) buffer.resize(part.loaded_bytes);
     scalar::convert(part, 0, part.elements, stored, buffer.data(), &accuracy_);
@@ -71,28 +71,25 @@ void settle(const Tensor& tensor, const Delivery& delivery, Target target, Refer
 std::vector<Reference> make_reference(const Checkpoint& checkpoint, std::span<const Target> targets,
                                       const std::function<void(size_t, uint32_t, uint64_t)>& hash,
                                       const std::function<void(uint64_t)>& progress) {
+  verify_checksums(checkpoint);
   std::vector<Reference> references(targets.size());
   std::vector<std::byte> stored, converted;
-  std::optional<File> file;
-  uint32_t file_index = 0;
+  TensorReader reader(checkpoint);
   for (uint32_t index = 0; index < checkpoint.tensors.size(); ++index) {
     const Tensor& tensor = checkpoint.tensors[index];
-    if (!file || file_index != tensor.extent.file) {
-      file.emplace(checkpoint.files[tensor.extent.file].path);
-      file_index = tensor.extent.file;
-    }
+    const uint64_t stored_bytes = tensor.bytes();
     std::vector<std::unique_ptr<Delivery>> deliveries;
     uint64_t unit = 1;  // bytes: whole elements, and whole rows where one target wants rows
     for (const Target target : targets) {
       deliveries.push_back(std::make_unique<Delivery>(tensor, layout(tensor.dtype, tensor.shape, target)));
       const Layout& wanted = deliveries.back()->layout();
-      if (wanted.converted()) unit = std::max(unit, wanted.unit_elements() * bits(wanted.stored) / 8);
+      if (wanted.converted()) unit = std::max(unit, wanted.unit_bytes());
     }
     const uint64_t step = std::max(kChunkBytes / unit, uint64_t{1}) * unit;
-    for (uint64_t begin = 0; begin < tensor.extent.bytes; begin += step) {
-      const uint64_t bytes = std::min(step, tensor.extent.bytes - begin);
+    for (uint64_t begin = 0; begin < stored_bytes; begin += step) {
+      const uint64_t bytes = std::min(step, stored_bytes - begin);
       if (stored.size() < bytes) stored.resize(bytes);
-      file->read(tensor.extent.offset + begin, stored.data(), bytes);
+      reader.read(index, begin, stored.data(), bytes);
       for (auto& delivery : deliveries) delivery->piece(stored.data(), bytes, converted);
       progress(bytes);
     }

@@ -24,7 +24,8 @@ struct Reference {
 };
 
 // One Reference a target, in order. `hash(target index, tensor, hash)` is called for each delivered tensor,
-// `progress(bytes)` as the checkpoint is read. Memory: one row of the largest tensor or 4 MiB, times the targets.
+// `progress(bytes)` as its tensors are read. Checksums that the
+// files hold are verified first. Memory: one row of the largest tensor or 4 MiB, times the targets.
 std::vector<Reference> make_reference(const Checkpoint& checkpoint, std::span<const Target> targets,
                                       const std::function<void(size_t, uint32_t, uint64_t)>& hash,
                                       const std::function<void(uint64_t)>& progress);

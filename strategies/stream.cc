@@ -14,7 +14,7 @@ namespace {
 
 // Bytes of the smallest piece of a tensor that can be delivered apart from the rest.
 uint64_t unit_bytes(const Layout& layout) {
-  return layout.converted() ? layout.unit_elements() * bits(layout.stored) / 8 : 1;
+  return layout.converted() ? layout.unit_bytes() : 1;
 }
 
 class Stream : public Strategy {
@@ -38,18 +38,22 @@ class Stream : public Strategy {
       chunk_bytes = std::max(chunk_bytes, std::min(whole_units, layout.stored_bytes));
     }
     const Place staging = steps.allocate(Purpose::staging, chunk_bytes);
-    std::vector<Place> weights;
+    std::vector<Spot> weights;
     weights.reserve(tensors.size());
     for (uint32_t tensor = 0; tensor < tensors.size(); ++tensor) {
       const Layout& layout = request.layouts[tensor];
-      const Extent& extent = tensors[tensor].extent;
-      weights.push_back(steps.allocate(Purpose::weights, layout.loaded_bytes));
+      if (const uint32_t from = holder(request, tensor); from != tensor) {
+        weights.push_back(weights[from]);
+        continue;
+      }
+      const Place buffer = steps.allocate(Purpose::weights, layout.loaded_bytes);
+      weights.push_back({buffer});
       const uint64_t unit = unit_bytes(layout);
       const uint64_t step = std::max(wanted / unit, uint64_t{1}) * unit;
-      for (uint64_t begin = 0; begin < extent.bytes; begin += step) {
-        const uint64_t size = std::min(step, extent.bytes - begin);
-        steps.read({extent.file, extent.offset + begin, size}, {staging});
-        steps.deliver(tensor, begin, size, {staging}, weights.back());
+      for (uint64_t begin = 0; begin < layout.stored_bytes; begin += step) {
+        const uint64_t size = std::min(step, layout.stored_bytes - begin);
+        steps.read(tensor, begin, size, {staging});
+        steps.deliver(tensor, begin, size, {staging}, buffer);
       }
     }
     steps.free(staging);

@@ -57,9 +57,9 @@ void describe(WorkerContext& context) {
   std::map<std::string, uint64_t> dtypes;
   uint64_t parameters = 0, largest = 0;
   for (const Tensor& tensor : checkpoint.tensors) {
-    dtypes[std::string(name(tensor.dtype))] += tensor.extent.bytes;
+    dtypes[std::string(name(tensor.dtype))] += tensor.bytes();
     parameters += element_count(tensor.shape).value_or(0);
-    largest = std::max(largest, tensor.extent.bytes);
+    largest = std::max(largest, tensor.bytes());
   }
   json["dtypes"] = dtypes;
   json["parameters"] = parameters;

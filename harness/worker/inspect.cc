@@ -29,7 +29,7 @@ std::map<std::string_view, std::pair<uint64_t, uint64_t>> totals(const Checkpoin
   for (const Tensor& tensor : checkpoint.tensors) {
     auto& [tensors, bytes] = by_dtype[name(tensor.dtype)];
     ++tensors;
-    bytes += tensor.extent.bytes;
+    bytes += tensor.bytes();
   }
   return by_dtype;
 }
@@ -55,7 +55,7 @@ void print_json(const Checkpoint& checkpoint) {
   separator = "\n";
   for (const Tensor& tensor : checkpoint.tensors) {
     fmt::print("{}  {{\"name\": {}, \"dtype\": \"{}\", \"shape\": {}, \"bytes\": {}, \"file\": {}, \"offset\": {}}}",
-               separator, text(tensor.name), name(tensor.dtype), text(tensor.shape), tensor.extent.bytes,
+               separator, text(tensor.name), name(tensor.dtype), text(tensor.shape), tensor.bytes(),
                text(checkpoint.files[tensor.extent.file].path), tensor.extent.offset);
     separator = ",\n";
   }
@@ -78,7 +78,7 @@ void print_table(const Checkpoint& checkpoint) {
       fmt::print("{}:\n", printable(checkpoint.files[file].path));
     }
     fmt::print("{:<{}}  {:<11}  {:<{}}  {:>10}  {:>14}\n", printable(tensor.name), name_width, name(tensor.dtype),
-               shape_text(tensor.shape), shape_width, reports::human(tensor.extent.bytes), tensor.extent.offset);
+               shape_text(tensor.shape), shape_width, reports::human(tensor.bytes()), tensor.extent.offset);
   }
   fmt::print("\n{} tensors, {} in {} file{} ({})\n", checkpoint.tensors.size(),
              reports::human(checkpoint.stored_bytes()), checkpoint.files.size(),

@@ -41,7 +41,9 @@ void reference(WorkerContext& context) {
     wanted.push_back(*target);
   }
   const size_t tensors = checkpoint.tensors.size();
-  context.page->bytes_to_use = checkpoint.stored_bytes();
+  uint64_t to_read = 0;
+  for (const Tensor& tensor : checkpoint.tensors) to_read += tensor.bytes();
+  context.page->bytes_to_use = to_read;
   const auto references = make_reference(
       checkpoint, wanted,
       [&](size_t target, uint32_t tensor, uint64_t hash) {

@@ -2,6 +2,7 @@
 // line in the registry of open.cc.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,21 +13,37 @@ namespace weighbridge {
 
 struct Format {
   FormatInfo info;
-  // What its file names end in. A file is taken for what its content says; only a file that no format recognises is
-  // taken for what its name says, so that the reader can tell what is wrong with it.
-  std::string_view suffix;
+  // What its file names end in, the commonest first. A file is taken for what its content says; only a file that no
+  // format recognises is taken for what its name says, so that the reader can tell what is wrong with it.
+  std::span<const std::string_view> suffixes;
   // Whether the file begins as this format does: a few reads, no promise that the rest holds. Must not throw for a
   // short or foreign file.
   bool (*recognises)(const File& file);
-  // Appends the file's tensors, ordered by offset, to `checkpoint.tensors`, with `checkpoint.files.size() - 1` as their
-  // file: the caller has entered it. Throws Error (bad_input) where the file does not hold what it must.
+  // Appends the file's tensors to `checkpoint.tensors`, with `checkpoint.files.size() - 1` as their file: the caller has
+  // entered it. Further files that the first one names (splits, external data) are entered by `read` itself, once
+  // require_inside has let them pass. Throws Error (bad_input) where the file does not hold what it must.
   void (*read)(const File& file, Checkpoint& checkpoint);
 };
 
-extern const Format kSafetensors;  // safetensors.cc
+extern const Format kSafetensors;
 
-// Reads the set of safetensors files that an index (*.safetensors.index.json) names: safetensors_index.cc.
-void read_safetensors_index(const File& index, Checkpoint& checkpoint);
+// The registry: registry.cc.
+std::span<const Format* const> all_formats();
+// The format that a file's content has, else the one that its name promises. Throws Error (bad_input) where neither
+// says anything.
+const Format& format_of(const File& file);
+
+// Reads the set of files that an index (*.index.json) names: shard_index.cc.
+void read_shard_index(const File& index, Checkpoint& checkpoint);
+
+bool named_as(const Format& format, std::string_view path);
+
+// The file in a folder that is its checkpoint: folder.cc. Throws Error (bad_input) where there is none or no way to tell.
+struct FolderEntry {
+  std::string name;
+  size_t others = 0;  // checkpoints and indices in the folder that were not taken
+};
+FolderEntry entry_of(const std::string& folder);
 
 // A text that a checkpoint supplies, for a message: in double quotes, printable, cut after 80 bytes.
 std::string in_quotes(std::string_view untrusted);

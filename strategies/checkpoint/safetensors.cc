@@ -307,9 +307,11 @@ unsigned safetensors_rank(Dtype dtype) {
   return rank;
 }
 
+constexpr std::string_view kSuffixes[] = {".safetensors"};
+
 const Format kSafetensors{
     .info = {"safetensors", "one file, a set of shards through its index, or a Hugging Face folder"},
-    .suffix = ".safetensors",
+    .suffixes = kSuffixes,
     .recognises = recognises,
     .read = read,
 };

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <limits>
-#include <numeric>
 
 #include "strategies/error.h"
 
@@ -14,35 +13,63 @@ namespace {
 struct Description {
   Dtype dtype;
   std::string_view name;
-  unsigned bits;
+  Block block;
   bool convertible;
 };
 
 // In the order of the enumeration, so that a Dtype is its index.
 constexpr std::array kDescriptions = {
-    Description{Dtype::boolean, "bool", 8, false},
-    Description{Dtype::u8, "u8", 8, false},
-    Description{Dtype::i8, "i8", 8, false},
-    Description{Dtype::u16, "u16", 16, false},
-    Description{Dtype::i16, "i16", 16, false},
-    Description{Dtype::u32, "u32", 32, false},
-    Description{Dtype::i32, "i32", 32, false},
-    Description{Dtype::u64, "u64", 64, false},
-    Description{Dtype::i64, "i64", 64, false},
-    Description{Dtype::f4, "f4", 4, false},
-    Description{Dtype::f6_e2m3, "f6_e2m3", 6, false},
-    Description{Dtype::f6_e3m2, "f6_e3m2", 6, false},
-    Description{Dtype::f8_e4m3, "f8_e4m3", 8, true},
-    Description{Dtype::f8_e5m2, "f8_e5m2", 8, true},
-    Description{Dtype::f8_e4m3fnuz, "f8_e4m3fnuz", 8, true},
-    Description{Dtype::f8_e5m2fnuz, "f8_e5m2fnuz", 8, true},
-    Description{Dtype::f8_e8m0, "f8_e8m0", 8, false},
-    Description{Dtype::f16, "f16", 16, true},
-    Description{Dtype::bf16, "bf16", 16, true},
-    Description{Dtype::f32, "f32", 32, true},
-    Description{Dtype::f64, "f64", 64, true},
-    Description{Dtype::c64, "c64", 64, false},
-    Description{Dtype::int8, "int8", 8, false},
+    Description{Dtype::boolean, "bool", {1, 1}, false},
+    Description{Dtype::u8, "u8", {1, 1}, false},
+    Description{Dtype::i8, "i8", {1, 1}, false},
+    Description{Dtype::u16, "u16", {1, 2}, false},
+    Description{Dtype::i16, "i16", {1, 2}, false},
+    Description{Dtype::u32, "u32", {1, 4}, false},
+    Description{Dtype::i32, "i32", {1, 4}, false},
+    Description{Dtype::u64, "u64", {1, 8}, false},
+    Description{Dtype::i64, "i64", {1, 8}, false},
+    Description{Dtype::f4, "f4", {2, 1}, false},
+    Description{Dtype::f6_e2m3, "f6_e2m3", {4, 3}, false},
+    Description{Dtype::f6_e3m2, "f6_e3m2", {4, 3}, false},
+    Description{Dtype::f8_e4m3, "f8_e4m3", {1, 1}, true},
+    Description{Dtype::f8_e5m2, "f8_e5m2", {1, 1}, true},
+    Description{Dtype::f8_e4m3fnuz, "f8_e4m3fnuz", {1, 1}, true},
+    Description{Dtype::f8_e5m2fnuz, "f8_e5m2fnuz", {1, 1}, true},
+    Description{Dtype::f8_e8m0, "f8_e8m0", {1, 1}, false},
+    Description{Dtype::f16, "f16", {1, 2}, true},
+    Description{Dtype::bf16, "bf16", {1, 2}, true},
+    Description{Dtype::f32, "f32", {1, 4}, true},
+    Description{Dtype::f64, "f64", {1, 8}, true},
+    Description{Dtype::i4, "i4", {2, 1}, false},
+    Description{Dtype::u4, "u4", {2, 1}, false},
+    Description{Dtype::c32, "c32", {1, 4}, false},
+    Description{Dtype::c64, "c64", {1, 8}, false},
+    Description{Dtype::c128, "c128", {1, 16}, false},
+    Description{Dtype::q4_0, "q4_0", {32, 18}, true},
+    Description{Dtype::q4_1, "q4_1", {32, 20}, true},
+    Description{Dtype::q5_0, "q5_0", {32, 22}, true},
+    Description{Dtype::q5_1, "q5_1", {32, 24}, true},
+    Description{Dtype::q8_0, "q8_0", {32, 34}, true},
+    Description{Dtype::q8_1, "q8_1", {32, 36}, false},
+    Description{Dtype::q2_k, "q2_k", {256, 84}, true},
+    Description{Dtype::q3_k, "q3_k", {256, 110}, true},
+    Description{Dtype::q4_k, "q4_k", {256, 144}, true},
+    Description{Dtype::q5_k, "q5_k", {256, 176}, true},
+    Description{Dtype::q6_k, "q6_k", {256, 210}, true},
+    Description{Dtype::q8_k, "q8_k", {256, 292}, false},
+    Description{Dtype::iq1_s, "iq1_s", {256, 50}, false},
+    Description{Dtype::iq1_m, "iq1_m", {256, 56}, false},
+    Description{Dtype::iq2_xxs, "iq2_xxs", {256, 66}, false},
+    Description{Dtype::iq2_xs, "iq2_xs", {256, 74}, false},
+    Description{Dtype::iq2_s, "iq2_s", {256, 82}, false},
+    Description{Dtype::iq3_xxs, "iq3_xxs", {256, 98}, false},
+    Description{Dtype::iq3_s, "iq3_s", {256, 110}, false},
+    Description{Dtype::iq4_nl, "iq4_nl", {32, 18}, false},
+    Description{Dtype::iq4_xs, "iq4_xs", {256, 136}, false},
+    Description{Dtype::tq1_0, "tq1_0", {256, 54}, false},
+    Description{Dtype::tq2_0, "tq2_0", {256, 66}, false},
+    Description{Dtype::mxfp4, "mxfp4", {32, 17}, false},
+    Description{Dtype::int8, "int8", {1, 1}, false},
 };
 
 constexpr bool in_order() {
@@ -86,8 +113,8 @@ std::string_view name(Dtype dtype) {
   return describe(dtype).name;
 }
 
-unsigned bits(Dtype dtype) {
-  return describe(dtype).bits;
+Block block(Dtype dtype) {
+  return describe(dtype).block;
 }
 
 bool convertible(Dtype stored) {
@@ -95,12 +122,9 @@ bool convertible(Dtype stored) {
 }
 
 std::optional<uint64_t> packed_bytes(Dtype dtype, uint64_t elements) {
-  // The smallest group of elements that fills whole bytes: one for most types, 2 f4 in 1 byte, 4 f6 in 3.
-  const uint64_t common = std::gcd(bits(dtype), 8U);
-  const uint64_t group_elements = 8 / common;
-  const uint64_t group_bytes = bits(dtype) / common;
-  if (elements % group_elements != 0) return std::nullopt;
-  return product(elements / group_elements, group_bytes);
+  const Block unit = block(dtype);
+  if (elements % unit.elements != 0) return std::nullopt;
+  return product(elements / unit.elements, unit.bytes);
 }
 
 std::optional<uint64_t> element_count(std::span<const uint64_t> shape) {

@@ -187,8 +187,8 @@ void compare(double before, double after, Accuracy& accuracy) {
 void convert_floats(const Layout& layout, uint64_t count, const std::byte* source, std::byte* target,
                     Accuracy* accuracy) {
   const Format to = format(layout.loaded);
-  const size_t source_bytes = bits(layout.stored) / 8;
-  const size_t target_bytes = bits(layout.loaded) / 8;
+  const size_t source_bytes = block(layout.stored).bytes;
+  const size_t target_bytes = block(layout.loaded).bytes;
   for (uint64_t i = 0; i < count; ++i) {
     const Element element = read(layout.stored, source + i * source_bytes);
     const uint64_t result =
@@ -212,7 +212,7 @@ int round_to_even(float value) {
 
 void quantise_row(Dtype stored, uint64_t count, const std::byte* source, std::byte* scale_at, std::byte* codes,
                   Accuracy* accuracy) {
-  const size_t source_bytes = bits(stored) / 8;
+  const size_t source_bytes = block(stored).bytes;
   uint32_t largest = 0;  // of the finite magnitudes; the order of their bits is the order of their values
   for (uint64_t i = 0; i < count; ++i) {
     const uint32_t magnitude = f32_bits(read(stored, source + i * source_bytes)) & 0x7fffffff;
@@ -266,11 +266,11 @@ float f32_from_f8(Dtype dtype, uint8_t bits) {
 void convert(const Layout& layout, uint64_t first, uint64_t count, const std::byte* source, std::byte* tensor,
              Accuracy* accuracy) {
   if (layout.loaded != Dtype::int8) {
-    const size_t target_bytes = bits(layout.loaded) / 8;
+    const size_t target_bytes = block(layout.loaded).bytes;
     convert_floats(layout, count, source, tensor + first * target_bytes, accuracy);
     return;
   }
-  const uint64_t row_bytes = layout.row_elements * (bits(layout.stored) / 8);
+  const uint64_t row_bytes = layout.row_elements * block(layout.stored).bytes;
   std::byte* codes = tensor + layout.rows * sizeof(float);
   const uint64_t first_row = first / layout.row_elements;
   for (uint64_t i = 0; i < count / layout.row_elements; ++i) {

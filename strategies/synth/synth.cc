@@ -132,7 +132,7 @@ class Progress {
 
 void write_tensor(const Placed& tensor, uint64_t seed, OutputFile& file, Progress& progress) {
   const uint64_t stream = synth::stream_of(seed, tensor.recipe->name);
-  const uint64_t element_bytes = bits(tensor.dtype) / 8;
+  const uint64_t element_bytes = block(tensor.dtype).bytes;
   std::vector<double> values(std::min<uint64_t>(kBlockElements, tensor.elements));
   std::vector<std::byte> encoded(values.size() * element_bytes);
   for (uint64_t first = 0; first < tensor.elements; first += values.size()) {

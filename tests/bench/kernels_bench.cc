@@ -80,7 +80,7 @@ void measure(benchmark::State& state, Destination destination, size_t bytes, siz
 // Any bits but those of infinity, NaN and subnormals, which weights do not have.
 std::vector<std::byte> weights(Dtype dtype, uint64_t elements) {
   std::mt19937 random(1);
-  std::vector<std::byte> bytes(elements * bits(dtype) / 8);
+  std::vector<std::byte> bytes(elements * block(dtype).bytes);
   for (size_t i = 0; i + 4 <= bytes.size(); i += 4) {
     const uint32_t word = (random() & 0x8fff8fff) | 0x30003000;
     std::memcpy(bytes.data() + i, &word, sizeof word);
@@ -90,7 +90,7 @@ std::vector<std::byte> weights(Dtype dtype, uint64_t elements) {
 
 void run_convert(benchmark::State& state, Dtype stored, Dtype loaded, bool one_row, Destination destination) {
   const auto moved = static_cast<uint64_t>(state.range(0));
-  const uint64_t rows = moved / ((bits(stored) + bits(loaded)) / 8) / kRowElements;
+  const uint64_t rows = moved / (block(stored).bytes + block(loaded).bytes) / kRowElements;
   const std::array<uint64_t, 2> matrix = {rows, kRowElements};
   const std::array<uint64_t, 1> vector = {rows * kRowElements};
   const Layout layout = one_row ? weighbridge::layout(stored, vector, Target{loaded})

@@ -31,7 +31,7 @@ const Checkpoint& warm_checkpoint() {
     for (uint64_t tensor = 0; tensor < kTensors; ++tensor) {
       if (write(descriptor, values.data(), kTensorBytes) != static_cast<ssize_t>(kTensorBytes)) return made;
       made.tensors.push_back(
-          {"t" + std::to_string(tensor), Dtype::f32, {1024, 1024}, {0, tensor * kTensorBytes, kTensorBytes}});
+          {.name = "t" + std::to_string(tensor), .shape = {1024, 1024}, .extent = {0, tensor * kTensorBytes, kTensorBytes}, .encoding = {}});
     }
     made.files.push_back({"/proc/self/fd/" + std::to_string(descriptor), kTensors * kTensorBytes});
     return made;

@@ -186,13 +186,13 @@ class Flip : public Strategy {
   }
   void plan(const Request& request, Steps& steps) const override {
     const auto wrong = static_cast<uint32_t>(std::strtoul(option(request, "tensor").c_str(), nullptr, 10));
-    std::vector<Place> weights;
+    std::vector<Spot> weights;
     for (uint32_t tensor = 0; tensor < request.layouts.size(); ++tensor) {
-      weights.push_back(load_tensor(request, steps, tensor));
+      weights.push_back({load_tensor(request, steps, tensor)});
       if (tensor != wrong) continue;
       // The file's ninth byte is a brace and no weight of the test's checkpoint has it there.
-      steps.read({request.checkpoint.tensors[tensor].extent.file, 8, 1},
-                 {weights.back(), request.layouts[tensor].loaded_bytes / 2});
+      steps.read_file({request.checkpoint.tensors[tensor].extent.file, 8, 1},
+                 {weights.back().place, request.layouts[tensor].loaded_bytes / 2});
     }
     use_and_release(request, steps, weights);
   }

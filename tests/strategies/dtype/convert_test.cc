@@ -70,8 +70,8 @@ void require_same(const Layout& layout, const Bytes& source, const Bytes& vector
     return;
   }
   const auto at = std::mismatch(vectors.begin(), vectors.end(), scalars.begin()).first - vectors.begin();
-  const size_t target_bytes = bits(layout.loaded) / 8;
-  const size_t source_bytes = bits(layout.stored) / 8;
+  const size_t target_bytes = block(layout.loaded).bytes;
+  const size_t source_bytes = block(layout.stored).bytes;
   const size_t element = static_cast<size_t>(at) / target_bytes;
   uint64_t before = 0;
   uint64_t vector = 0;
@@ -84,7 +84,7 @@ void require_same(const Layout& layout, const Bytes& source, const Bytes& vector
 }
 
 void require_vectors_equal_scalars(Dtype stored, const Bytes& source) {
-  const uint64_t elements = source.size() * 8 / bits(stored);
+  const uint64_t elements = source.size() / block(stored).bytes;
   for (const Dtype loaded : kTargets) {
     if (loaded == stored) continue;
     const Layout layout = layout_of(stored, loaded, {elements});
@@ -166,8 +166,8 @@ TEST_CASE("vectors convert every f16, bf16 and f8 as scalars do", "[dtype]") {
   std::vector<uint8_t> quarters(256);
   for (size_t i = 0; i < quarters.size(); ++i) quarters[i] = static_cast<uint8_t>(i);
   for (const Dtype stored : kSources) {
-    if (bits(stored) == 16) require_vectors_equal_scalars(stored, bytes_of(halves));
-    if (bits(stored) == 8) require_vectors_equal_scalars(stored, bytes_of(quarters));
+    if (block(stored).bytes == 2) require_vectors_equal_scalars(stored, bytes_of(halves));
+    if (block(stored).bytes == 1) require_vectors_equal_scalars(stored, bytes_of(quarters));
   }
 }
 
@@ -179,7 +179,7 @@ TEST_CASE("runs of every length up to several vectors convert alike", "[dtype]")
   std::mt19937 random(7);
   for (const Dtype stored : kSources) {
     for (uint64_t elements = 1; elements < 150; ++elements) {
-      Bytes source(elements * bits(stored) / 8);
+      Bytes source(elements * block(stored).bytes);
       for (std::byte& byte : source) byte = static_cast<std::byte>(random());
       require_vectors_equal_scalars(stored, source);
     }
@@ -191,7 +191,7 @@ TEST_CASE("neither source nor target needs to be aligned, and nothing beside the
   constexpr uint64_t kRows = 3;
   constexpr uint64_t kRowElements = 77;
   for (const Dtype stored : kSources) {
-    Bytes source(kRows * kRowElements * bits(stored) / 8);
+    Bytes source(kRows * kRowElements * block(stored).bytes);
     for (std::byte& byte : source) byte = static_cast<std::byte>(random());
     for (const Dtype loaded : kTargets) {
       if (loaded == stored) continue;
@@ -220,7 +220,7 @@ TEST_CASE("any split into chunks delivers the same bytes as one call", "[dtype]"
   constexpr uint64_t kRows = 41;
   constexpr uint64_t kRowElements = 19;
   for (const Dtype stored : kSources) {
-    const size_t source_bytes = bits(stored) / 8;
+    const size_t source_bytes = block(stored).bytes;
     Bytes source(kRows * kRowElements * source_bytes);
     for (std::byte& byte : source) byte = static_cast<std::byte>(random());
     for (const Dtype loaded : kTargets) {

@@ -69,7 +69,7 @@ TEST_CASE("needs are what the table says: S + T, S, T, a chunk more, nothing") {
   constexpr uint64_t kBytes = 1u << 20;
   std::string bytes(4096, 'h');
   for (int number = 0; number < 8; ++number) {
-    checkpoint.tensors.push_back({std::to_string(number), Dtype::f32, {512, 512}, {0, bytes.size(), kBytes}});
+    checkpoint.tensors.push_back({.name = std::to_string(number), .shape = {512, 512}, .extent = {0, bytes.size(), kBytes}, .encoding = {}});
     bytes += std::string(kBytes, '\x01');
   }
   write_file(scratch / "file", bytes);

@@ -1,5 +1,6 @@
-// *.safetensors.index.json: {"metadata": {...}, "weight_map": {TENSOR: SHARD, ...}}, the shards beside it, as
-// transformers, diffusers and huggingface_hub write and read it.
+// *.index.json: {"metadata": {...}, "weight_map": {TENSOR: SHARD, ...}}, the shards beside it, as transformers,
+// diffusers and huggingface_hub write and read it, for safetensors (model.safetensors.index.json) and for PyTorch
+// (pytorch_model.bin.index.json). All shards are of the format of the first.
 //
 // As transformers does, the map decides: a tensor in a shard that the map does not name is left out. What would make
 // the load depend on the order of the shards is refused: a tensor of the map that another shard holds as well. Keys
@@ -140,14 +141,21 @@ void keep_mapped(const File& shard_file, WeightMap& map, uint32_t shard, size_t 
 
 }  // namespace
 
-void read_safetensors_index(const File& index, Checkpoint& checkpoint) {
+void read_shard_index(const File& index, Checkpoint& checkpoint) {
   WeightMap map = read_weight_map(index);
   const std::string folder = std::filesystem::path(index.path()).parent_path().string();
   for (uint32_t shard = 0; shard < map.shards.size(); ++shard) {
     const File file = open_shard(index, folder.empty() ? "." : folder, map.shards[shard]);
     const size_t first = checkpoint.tensors.size();
     checkpoint.files.push_back({file.path(), file.bytes()});
-    kSafetensors.read(file, checkpoint);
+    const Format& format = format_of(file);
+    if (shard == 0) {
+      checkpoint.format = format.info.name;
+    } else if (format.info.name != checkpoint.format) {
+      throw format_error(file.path(), 0, fmt::format("a {} file", format.info.name),
+                         fmt::format("a {} file, as the shards before", checkpoint.format));
+    }
+    format.read(file, checkpoint);
     keep_mapped(file, map, shard, first, checkpoint.tensors);
   }
   for (const Entry& entry : map.entries) {

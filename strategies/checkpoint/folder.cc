@@ -1,0 +1,127 @@
+// Which file of a folder is its checkpoint: what the libraries that write such folders would take, in their order.
+//
+// transformers takes model.safetensors, then its index, then pytorch_model.bin, then its index, then tf_model.h5, then
+// model.onnx (optimum); diffusers and PEFT have the same order under names of their own; Keras writes *.keras and
+// *.weights.h5. Behind these names stands whatever file is the only one of its format, the formats in the registry's
+// order. A set of GGUF splits counts as one file.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <system_error>
+
+#include "strategies/checkpoint/format.h"
+#include "strategies/error.h"
+
+namespace weighbridge {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kIndexSuffix = ".index.json";
+
+constexpr std::array<std::string_view, 17> kByName{
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.safetensors.index.json",
+    "diffusion_pytorch_model.bin",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+    "consolidated.safetensors",
+    "consolidated.00.pth",
+    "tf_model.h5",
+    "model.onnx",
+    "model.keras",
+    "model.weights.h5",
+    "model.gguf",
+    "pytorch_model.pt",
+};
+
+// The names in a folder that matter, sorted; the rest of it may be of any size.
+struct Listing {
+  std::set<std::string> indices;
+  std::map<const Format*, std::set<std::string>> files;
+  size_t count = 0;
+};
+
+// "x-00002-of-00003.gguf": a later part of a set that its first part stands for.
+bool is_later_split(std::string_view name) {
+  const size_t of = name.rfind("-of-");
+  if (!name.ends_with(".gguf") || of == std::string_view::npos || of < 6 || name[of - 6] != '-') return false;
+  const std::string_view number = name.substr(of - 5, 5);
+  return number.find_first_not_of("0123456789") == std::string_view::npos && number != "00001";
+}
+
+Listing list(const std::string& folder) {
+  Listing listing;
+  std::error_code failed;
+  fs::directory_iterator entries(folder, failed);
+  for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
+    std::string name = entries->path().filename().string();
+    if (name.starts_with('.')) continue;  // what editors and file managers leave behind
+    if (name.ends_with(kIndexSuffix)) {
+      listing.indices.insert(std::move(name));
+      ++listing.count;
+      continue;
+    }
+    if (is_later_split(name)) continue;
+    for (const Format* format : all_formats()) {
+      if (!named_as(*format, name)) continue;
+      listing.files[format].insert(std::move(name));
+      ++listing.count;
+      break;
+    }
+  }
+  if (failed) throw system_error("readdir", folder, failed.value());
+  return listing;
+}
+
+std::string shown(const std::set<std::string>& names) {
+  std::string text;
+  size_t count = 0;
+  for (const std::string& name : names) {
+    if (count++ == 3) return fmt::format("{} and {} more", text, names.size() - 3);
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", printable(name, 80));
+  }
+  return text;
+}
+
+}  // namespace
+
+FolderEntry entry_of(const std::string& folder) {
+  const Listing found = list(folder);
+  const auto has = [&](std::string_view name) {
+    const std::string text(name);
+    if (name.ends_with(kIndexSuffix)) return found.indices.contains(text);
+    return std::any_of(found.files.begin(), found.files.end(),
+                       [&](const auto& files) { return files.second.contains(text); });
+  };
+  for (const std::string_view name : kByName) {
+    if (has(name)) return {std::string(name), found.count - 1};
+  }
+  for (const Format* format : all_formats()) {
+    const auto files = found.files.find(format);
+    if (files == found.files.end()) continue;
+    if (files->second.size() == 1) return {*files->second.begin(), found.count - 1};
+    if (found.indices.size() == 1) break;
+    throw Error(
+        ErrorKind::bad_input,
+        fmt::format(
+            "{}: found {} checkpoints and no index that joins them ({}), expected one; name the file to be read",
+            printable(folder), files->second.size(), shown(files->second)));
+  }
+  if (found.indices.size() == 1) return {*found.indices.begin(), found.count - 1};
+  throw Error(ErrorKind::bad_input,
+              fmt::format("{}: found no checkpoint, expected model.safetensors, model.safetensors.index.json, "
+                          "pytorch_model.bin or a single file of a known format",
+                          printable(folder)));
+}
+
+}  // namespace weighbridge
