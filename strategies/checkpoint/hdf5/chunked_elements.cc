@@ -224,7 +224,7 @@ void ChunkedElements::load(Held& held, const Place& place) {
   if (chunk->bytes == 0) here.fail("a chunk of 0 bytes", "some");
 
   decoded_ += chunk_bytes_;
-  if (decoded_ / kMostDecoded > delivered_ + kCacheBytes) {
+  if (decoded_ > kMostDecoded * delivered_ + 4 * kCacheBytes) {
     here.fail(fmt::format("chunks across the rows, of which {} bytes had to be decoded for {} bytes of elements",
                           decoded_, delivered_),
               "chunks of whole rows: `h5repack -l` lays them so");
