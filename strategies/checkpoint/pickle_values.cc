@@ -69,7 +69,7 @@ PickleRef PickleValues::add_container(PickleKind kind) {
 
 PickleRef PickleValues::add_global(PickleRef module, PickleRef name, uint64_t at) {
   globals_.push_back({module, name, at, false});
-  grow(sizeof(Global));
+  grow(2 * sizeof(Global) + sizeof(void*) * 2);  // with what its reader keeps of each
   return add({PickleKind::global, 0, static_cast<uint32_t>(globals_.size() - 1), 0});
 }
 

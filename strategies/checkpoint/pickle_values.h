@@ -94,8 +94,9 @@ class PickleValues {
   };
   Items items(PickleRef container) const;
 
-  // All globals in the order of the file, each as often as the file spells it out; all persistent values.
+  // All globals in the order of the file, each as often as the file spells it out; all objects and persistent values.
   const std::deque<Global>& globals() const { return globals_; }
+  const std::deque<Object>& objects() const { return objects_; }
   uint32_t global_index(PickleRef value) const { return values_[value].count; }
   const std::deque<PickleRef>& persistents() const { return persistents_; }
   // Items of all containers together.

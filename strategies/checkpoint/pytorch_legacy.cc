@@ -23,7 +23,7 @@ namespace {
 constexpr std::string_view kMagic("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10);  // 0x1950a86a20f9469cfc6c
 constexpr int64_t kProtocol = 1001;
 constexpr uint64_t kCountBytes = 8;
-constexpr uint64_t kEntryBytes = 128;  // heap for a storage's entry
+constexpr uint64_t kEntryBytes = 112;  // heap for a storage's entry
 
 bool is_magic(const PickleValues& values, PickleRef value) {
   return values.is(value, PickleKind::large) && values.text(value) == kMagic;
@@ -61,7 +61,7 @@ class LegacyStorages final : public TorchStorages {
             {}};
   }
 
-  uint64_t end() const { return end_; }
+  uint64_t heap_bytes() const { return entries_.size() * kEntryBytes; }
 
  private:
   struct Entry {
@@ -82,7 +82,7 @@ class LegacyStorages final : public TorchStorages {
                                  entry->second.item, block(id->dtype).bytes),
                      "one type of elements");
       }
-      if (values_.heap_bytes() + entries_.size() * kEntryBytes > limit_) {
+      if (values_.heap_bytes() + heap_bytes() > limit_) {
         stream_.fail(values_.persistent_at(persistent), fmt::format("{} storages", entries_.size()),
                      "fewer in a file of this size");
       }
@@ -112,7 +112,6 @@ class LegacyStorages final : public TorchStorages {
     entry.at = stream_.position();
     entry.bytes = elements * entry.item;
     stream_.skip(entry.bytes);
-    end_ = stream_.position();
   }
 
   PickleStream& stream_;
@@ -120,7 +119,6 @@ class LegacyStorages final : public TorchStorages {
   const TorchValues& torch_;
   const uint64_t limit_;
   std::unordered_map<std::string_view, Entry> entries_;
-  uint64_t end_ = 0;
 };
 
 // What a pickle by itself names lies nowhere.
@@ -165,7 +163,7 @@ void read_torch_pickle(const File& file, Checkpoint& checkpoint) {
   const TorchValues torch(stream, values, false);
   LegacyStorages storages(stream, values, torch, limit);
   const uint64_t left = stream.left(), end = stream.position();
-  list_torch_tensors({stream, values, root, false, limit}, storages, checkpoint);
+  list_torch_tensors({stream, values, root, false, limit - storages.heap_bytes()}, storages, checkpoint);
   if (left > 0) {
     checkpoint.remarks.push_back(
         {"left-out", fmt::format("{} bytes after the checkpoint (byte {}) left out, as torch.load does", left, end),

@@ -28,20 +28,22 @@ namespace weighbridge {
 namespace {
 
 constexpr std::string_view kPickle = "data.pkl";
-constexpr uint64_t kMemberBytes = 128;  // of the archive's table, for each member beside its name
+// Of the archive's table and the list of checksums, for each member and each of the two times that they hold its name.
+constexpr uint64_t kMemberBytes = sizeof(ZipMember) + sizeof(Checksummed) + 8, kNameBytes = 32;
 
 class ZipStorages final : public TorchStorages {
  public:
-  ZipStorages(const File& file, const ZipArchive& archive, std::string folder, uint32_t index, bool big_endian,
+  ZipStorages(const ZipArchive& archive, std::string folder, uint32_t index, bool big_endian,
               const PickleStream& stream, std::vector<Checksummed>& checksums)
-      : file_(file),
-        archive_(archive),
+      : archive_(archive),
         folder_(std::move(folder)),
         index_(index),
         big_endian_(big_endian),
         stream_(stream),
         checksums_(checksums),
-        opened_(archive.members().size()) {}
+        opened_(archive.members().size()) {
+    checksums.reserve(checksums.size() + archive.members().size());
+  }
 
   Storage find(const StorageId& id, const std::string& what, uint64_t at) override {
     const std::string name = fmt::format("{}/data/{}", folder_, id.key);
@@ -69,22 +71,21 @@ class ZipStorages final : public TorchStorages {
   bool big_endian() const override { return big_endian_; }
 
  private:
-  const Storage& open(const ZipMember& member) {
-    std::unique_ptr<Storage>& opened = opened_[static_cast<size_t>(&member - archive_.members().data())];
-    if (opened) return *opened;
-    opened = std::make_unique<Storage>(archive_.storage(member, index_));
-    if (member.stored() && member.crc32 != 0) checksums_.push_back(checksum_of(member, *opened));
-    return *opened;
+  Storage open(const ZipMember& member) {
+    Storage storage = archive_.storage(member, index_);
+    const auto opened = opened_.begin() + (&member - archive_.members().data());
+    if (!*opened && member.stored() && member.crc32 != 0) checksums_.push_back(checksum_of(member, storage));
+    *opened = true;
+    return storage;
   }
 
-  const File& file_;
   const ZipArchive& archive_;
   const std::string folder_;
   const uint32_t index_;
   const bool big_endian_;
   const PickleStream& stream_;
   std::vector<Checksummed>& checksums_;
-  std::vector<std::unique_ptr<Storage>> opened_;  // by the members' index
+  std::vector<bool> opened_;  // by the members' index
 };
 
 bool is_big_endian(const File& file, const ZipArchive& archive, const std::string& folder, const Checkpoint& checkpoint,
@@ -149,7 +150,7 @@ void read_torch_zip(const File& file, Checkpoint& checkpoint) {
   if (folder.empty() || is_torch_package(archive)) refuse_foreign(file, archive);
 
   uint64_t taken = 0;
-  for (const ZipMember& member : archive.members()) taken += kMemberBytes + member.name.size();
+  for (const ZipMember& member : archive.members()) taken += kMemberBytes + 2 * (kNameBytes + member.name.size());
   const uint64_t limit = torch_limit(file, taken);
   const ZipMember& member = *archive.find(fmt::format("{}/{}", folder, kPickle));
   const Storage storage = archive.storage(member, index);
@@ -160,7 +161,7 @@ void read_torch_zip(const File& file, Checkpoint& checkpoint) {
   PickleValues values;
   const PickleRef root = read_pickle(stream, values, limit);
   stream.finish();
-  ZipStorages storages(file, archive, folder, index, is_big_endian(file, archive, folder, checkpoint, index), stream,
+  ZipStorages storages(archive, folder, index, is_big_endian(file, archive, folder, checkpoint, index), stream,
                        checkpoint.checksums);
   list_torch_tensors({stream, values, root, script, limit}, storages, checkpoint);
   if (script) {

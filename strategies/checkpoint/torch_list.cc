@@ -18,7 +18,7 @@
 namespace weighbridge {
 namespace {
 
-constexpr uint64_t kHeap = 32u << 20;
+constexpr uint64_t kHeap = 56u << 20;                 // of 64 MiB: the rest is for buffers and what is short-lived
 constexpr uint64_t kLimitAtMost = uint64_t{4} << 30;  // indices of values have 32 bits
 // Different views of one storage may come to so much more than it: slices of one tensor, tensors with their transposes.
 constexpr uint64_t kViewsPerByte = 32, kViewsAtLeast = 64u << 20;
@@ -35,8 +35,9 @@ class Lister final : public TorchVisitor {
 
   void run() {
     const size_t first = checkpoint_.tensors.size();
+    reserve();
     walk(torch_, pickle_.values, pickle_.root, *this);
-    if (checkpoint_.tensors.size() == first) remarks_.refuse();
+    if (checkpoint_.tensors.size() == first) remarks_.refuse(pickle_.script);
     measure_storages();
     remarks_.append_to(checkpoint_.remarks);
   }
@@ -70,10 +71,20 @@ class Lister final : public TorchVisitor {
       tensor.shape = {found->elements};
     }
     layout_.lay(tensor, found->storage, view, {pickle_.stream.file().path(), pickle_.stream.place(leaf.at)});
-    add(std::move(tensor), found->storage, optimizer, leaf.at);
+    add(std::move(tensor), found->storage, optimizer);
   }
 
   void module(PickleRef object) override { remarks_.module(object); }
+  void charge(uint64_t bytes) override {
+    heap_ += bytes;
+    if (heap_ > pickle_.limit_bytes) {
+      pickle_.stream.fail(0,
+                          fmt::format("a pickle and {} tensors whose tables take more than {} bytes",
+                                      checkpoint_.tensors.size(), pickle_.limit_bytes),
+                          "fewer in a file of this size");
+    }
+  }
+  void refund(uint64_t bytes) override { heap_ -= bytes; }
 
  private:
   struct Found {
@@ -121,25 +132,31 @@ class Lister final : public TorchVisitor {
     const Storage storage{{pickle_.stream.storage().extent.file, pickle_.stream.place(stretch.at), stretch.bytes}, {}};
     const StoredAlone alone =
         read_stored_alone(pickle_.stream.file(), storage, checkpoint_, what, pickle_.limit_bytes - heap_);
-    charge(sizeof(*known) + 48, at);
+    charge(sizeof(*known) + 48);
     return known->second = {alone.storage, alone.dtype, alone.elements};
   }
 
-  void charge(uint64_t bytes, uint64_t at) {
-    heap_ += bytes;
-    if (heap_ > pickle_.limit_bytes) {
-      pickle_.stream.fail(
-          at,
-          fmt::format("{} tensors in a file of {} bytes", checkpoint_.tensors.size(), pickle_.stream.file().bytes()),
-          "a table of tensors that is smaller than their file");
+  // Room for as many tensors as there are calls that make one: a table that grows is there twice while it does.
+  void reserve() {
+    uint64_t calls = 0;
+    for (const PickleValues::Object& object : pickle_.values.objects()) {
+      if (!pickle_.values.is(object.callee, PickleKind::global)) continue;
+      const TorchGlobal what = torch_.meaning(pickle_.values.global_index(object.callee)).what;
+      calls += what == TorchGlobal::rebuild_tensor || what == TorchGlobal::rebuild_tensor_v3 ? 1 : 0;
     }
+    charge(calls * (sizeof(Tensor) + sizeof(Use)));
+    checkpoint_.tensors.reserve(checkpoint_.tensors.size() + calls);
+    uses_.reserve(calls);
   }
 
-  void add(Tensor tensor, const Storage& storage, bool optimizer, uint64_t at) {
-    // Twice the entry: the table may be copied as it grows.
-    charge(2 * (sizeof(Tensor) + sizeof(Use)) + tensor.name.size() + 8 * tensor.shape.size() +
-               (tensor.plain() ? 0 : 256 + 24 * tensor.shape.size()),
-           at);
+  void add(Tensor tensor, const Storage& storage, bool optimizer) {
+    constexpr uint64_t kAllocation = 16;  // what the heap takes for itself
+    charge(tensor.name.size() + sizeof(uint64_t) * tensor.shape.size() + 2 * kAllocation +
+           (tensor.plain() ? 0 : 256 + 24 * tensor.shape.size()));
+    // Named more often than made: beyond what was reserved, and perhaps there twice.
+    if (checkpoint_.tensors.size() == checkpoint_.tensors.capacity()) {
+      charge(2 * std::max<uint64_t>(1, checkpoint_.tensors.size()) * (sizeof(Tensor) + sizeof(Use)));
+    }
     if (!storage.deflated) {
       uses_.push_back({storage.extent.offset, storage.extent.bytes, storage.extent.file,
                        static_cast<uint32_t>(checkpoint_.tensors.size())});

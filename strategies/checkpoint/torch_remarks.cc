@@ -9,7 +9,8 @@
 namespace weighbridge {
 namespace {
 
-constexpr size_t kMostFound = 8;    // globals that get a remark each
+constexpr size_t kMostFound = 8;  // globals that get a remark each
+constexpr std::string_view kExpected = "a PyTorch checkpoint";
 constexpr uint64_t kMostNamed = 3;  // tensors that are named
 
 std::string plural(uint64_t count, std::string_view one) {
@@ -99,7 +100,7 @@ void TorchRemarks::append_to(std::vector<Remark>& remarks) const {
   }
   if (!left_out_.empty()) {
     remarks.push_back(
-        {"left-out", fmt::format("{} left out: their elements are no plain numbers", text_of_left_out()), 0});
+        {"left-out", fmt::format("left out, not being tensors with plain elements: {}", text_of_left_out()), 0});
   }
   if (optimizer_tensors_ > 0) {
     remarks.push_back(
@@ -119,12 +120,12 @@ void TorchRemarks::append_to(std::vector<Remark>& remarks) const {
   }
 }
 
-void TorchRemarks::refuse() const {
+void TorchRemarks::refuse(bool script) const {
   const auto foreign = foreign_globals();
-  constexpr std::string_view kExpected = "a PyTorch checkpoint";
+  const std::string_view what = script ? "a TorchScript archive" : "a pickle";
   if (!foreign.empty()) {
     torch_.stream().fail(foreign[0]->at,
-                         fmt::format("a pickle that asks to run {}{} and holds no tensors", torch_.name_of(*foreign[0]),
+                         fmt::format("{} that asks to run {}{} and holds no tensors", what, torch_.name_of(*foreign[0]),
                                      foreign.size() > 1 ? fmt::format(" ({} more)", foreign.size() - 1) : ""),
                          kExpected);
   }
@@ -132,7 +133,7 @@ void TorchRemarks::refuse() const {
     torch_.stream().fail(0, fmt::format("nothing but {}", text_of_left_out()),
                          "tensors whose elements are plain numbers");
   }
-  torch_.stream().fail(0, "a pickle that holds no tensors", kExpected);
+  torch_.stream().fail(0, fmt::format("{} that holds no tensors", what), kExpected);
 }
 
 }  // namespace weighbridge

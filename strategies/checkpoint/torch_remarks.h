@@ -23,8 +23,8 @@ class TorchRemarks {
   void unused(uint64_t storages, uint64_t bytes);
 
   void append_to(std::vector<Remark>& remarks) const;
-  // Throws Error (bad_input): the pickle holds no tensor.
-  [[noreturn]] void refuse() const;
+  // Throws Error (bad_input): the pickle, or the TorchScript archive, holds no tensor.
+  [[noreturn]] void refuse(bool script) const;
 
  private:
   struct LeftOut {

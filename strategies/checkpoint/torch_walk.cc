@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <string_view>
 
 #include "strategies/checkpoint/format.h"
@@ -234,37 +233,40 @@ class Walker {
   }
 
   // Of pairs whose keys are equal texts or numbers the last one counts, as in Python.
-  std::vector<uint32_t> replaced_pairs(PickleRef dict) const {
+  std::vector<uint32_t> replaced_pairs(PickleRef dict) {
     struct Key {
-      uint64_t hash;
       PickleRef key;
       uint32_t index;
     };
+    const uint64_t heap = values_.count(dict) / 2 * sizeof(Key);
+    visitor_.charge(heap);
     std::vector<Key> keys;
     keys.reserve(values_.count(dict) / 2);
     PickleValues::Items items = values_.items(dict);
     uint32_t index = 0;
     for (PickleRef key, value; items.next(key) && items.next(value); ++index) {
-      if (values_.is(key, PickleKind::text)) {
-        keys.push_back({std::hash<std::string_view>()(values_.text(key)), key, index});
-      } else if (values_.is(key, PickleKind::integer)) {
-        keys.push_back({std::hash<int64_t>()(values_.integer(key)), key, index});
-      }
+      if (values_.is(key, PickleKind::text) || values_.is(key, PickleKind::integer)) keys.push_back({key, index});
     }
-    std::sort(keys.begin(), keys.end(), [](const Key& left, const Key& right) {
-      return left.hash != right.hash ? left.hash < right.hash : left.index < right.index;
+    std::sort(keys.begin(), keys.end(), [&](const Key& left, const Key& right) {
+      const int compared = compare(left.key, right.key);
+      return compared != 0 ? compared < 0 : left.index < right.index;
     });
-    const auto same = [&](const Key& left, const Key& right) {
-      if (left.hash != right.hash || values_.kind(left.key) != values_.kind(right.key)) return false;
-      if (values_.is(left.key, PickleKind::integer)) return values_.integer(left.key) == values_.integer(right.key);
-      return values_.text(left.key) == values_.text(right.key);
-    };
     std::vector<uint32_t> replaced;
     for (size_t i = 0; i + 1 < keys.size(); ++i) {
-      if (same(keys[i], keys[i + 1])) replaced.push_back(keys[i].index);
+      if (compare(keys[i].key, keys[i + 1].key) == 0) replaced.push_back(keys[i].index);
     }
+    visitor_.refund(heap);
     std::sort(replaced.begin(), replaced.end());
     return replaced;
+  }
+
+  // Integers before texts.
+  int compare(PickleRef left, PickleRef right) const {
+    if (left == right) return 0;
+    if (values_.kind(left) != values_.kind(right)) return values_.is(left, PickleKind::integer) ? -1 : 1;
+    if (values_.is(left, PickleKind::text)) return values_.text(left).compare(values_.text(right));
+    const int64_t a = values_.integer(left), b = values_.integer(right);
+    return a == b ? 0 : a < b ? -1 : 1;
   }
 
   // --- what a value is ---

@@ -24,6 +24,9 @@ class TorchVisitor {
   virtual void leaf(const TorchValues::Leaf& leaf, const std::string& name, bool optimizer) = 0;
   // A module that was pickled whole, before what is in it.
   virtual void module(PickleRef object) = 0;
+  // Heap that the walk is about to take, and has given back; the visitor throws where it is too much.
+  virtual void charge(uint64_t bytes) = 0;
+  virtual void refund(uint64_t bytes) = 0;
 };
 
 // Throws Error (bad_input) where a rule does not hold, and whatever the visitor throws. `values` is the one that
