@@ -271,7 +271,7 @@ TEST_CASE("what a folder's checkpoint was, beside others, is said") {
   const Checkpoint checkpoint = open_checkpoint(folder.path());
   REQUIRE(checkpoint.remarks.size() == 1);
   CHECK(checkpoint.remarks[0].id == "chosen");
-  CHECK(checkpoint.remarks[0].text == "of this folder model.safetensors was read; 4 others in it were not");
+  CHECK(checkpoint.remarks[0].text == "of this folder model.safetensors was read; 2 others in it were not");
 }
 
 TEST_CASE("what is no checkpoint of any format is named for what it is") {
