@@ -1,11 +1,9 @@
 // NumPy: an array in a .npy file, arrays by name in an .npz archive (a zip of .npy files, stored or deflated).
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1, 2 and 3.
 //
-// A .npy file is a magic, a version, the length of a header, the header, the elements. The header is the text of a
-// Python dict of three keys; only what NumPy itself writes is read (quotes of either kind, Python 2's "3L", any order),
-// by a parser of that one form: nothing is evaluated. The elements must be there in full, and nothing after them but,
-// as repeated numpy.save to one file leaves it, the next array; of several in one file the names are [0], [1] and so
-// on, a single one has none.
+// A .npy file is a magic, a version, the length of a header, the header (npy_header.h), the elements. The elements must
+// be there in full, and nothing after them but, as repeated numpy.save to one file leaves it, the next array; of
+// several in one file the names are [0], [1] and so on, a single one has none.
 //
 // What is no number (Python objects, which are pickles, texts, dates, records) and what has no fixed form (long double)
 // is refused by name; a member of an archive that is such is left out with a remark, unless nothing is left. bfloat16
@@ -165,6 +163,10 @@ void read_npz(const File& file, Checkpoint& checkpoint) {
   const ZipArchive archive(file);
   const auto index = static_cast<uint32_t>(checkpoint.files.size() - 1);
   const size_t first = checkpoint.tensors.size();
+  // Exactly, as the directory is still held beside these.
+  checkpoint.tensors.reserve(first + archive.members().size());
+  checkpoint.checksums.reserve(static_cast<size_t>(std::count_if(
+      archive.members().begin(), archive.members().end(), [](const ZipMember& member) { return member.stored(); })));
   LeftOut left_out;
   for (const ZipMember& member : archive.members()) {
     if (!member.name.ends_with(kMemberSuffix)) {
