@@ -19,8 +19,8 @@ struct Format {
   // Whether the file begins as this format does: a few reads, no promise that the rest holds. Must not throw for a
   // short or foreign file.
   bool (*recognises)(const File& file);
-  // Appends the file's tensors to `checkpoint.tensors`, with `checkpoint.files.size() - 1` as their file: the caller has
-  // entered it. Further files that the first one names (splits, external data) are entered by `read` itself, once
+  // Appends the file's tensors to `checkpoint.tensors`, with `checkpoint.files.size() - 1` as their file: the caller
+  // has entered it. Further files that the first one names (splits, external data) are entered by `read` itself, once
   // require_inside has let them pass. Throws Error (bad_input) where the file does not hold what it must.
   void (*read)(const File& file, Checkpoint& checkpoint);
 };
@@ -39,7 +39,8 @@ void read_shard_index(const File& index, Checkpoint& checkpoint);
 
 bool named_as(const Format& format, std::string_view path);
 
-// The file in a folder that is its checkpoint: folder.cc. Throws Error (bad_input) where there is none or no way to tell.
+// The file in a folder that is its checkpoint: folder.cc. Throws Error (bad_input) where there is none or no way to
+// tell.
 struct FolderEntry {
   std::string name;
   size_t others = 0;  // checkpoints and indices in the folder that were not taken

@@ -112,9 +112,9 @@ Checkpoint open_checkpoint(const std::string& path) {
     require_inside(path, file);
     read_file(file, checkpoint);
     if (entry.others > 0) {
-      checkpoint.remarks.push_back({"chosen", fmt::format("of this folder {} was read; {} other{} in it {} not",
-                                                          printable(entry.name, 80), entry.others,
-                                                          entry.others == 1 ? "" : "s", entry.others == 1 ? "was" : "were")});
+      checkpoint.remarks.push_back(
+          {"chosen", fmt::format("of this folder {} was read; {} other{} in it {} not", printable(entry.name, 80),
+                                 entry.others, entry.others == 1 ? "" : "s", entry.others == 1 ? "was" : "were")});
     }
   } else {
     read_file(path, checkpoint);

@@ -1,5 +1,5 @@
-// Reads the elements of a checkpoint's tensors, plain or encoded, in their stored dtype: the one way for strategies, the
-// reference and whoever else wants values.
+// Reads the elements of a checkpoint's tensors, plain or encoded, in their stored dtype: the one way for strategies,
+// the reference and whoever else wants values.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // Files that nobody here wrote. The corpus is not part of the source: it is looked for in $WEIGHBRIDGE_CORPUS, then in
 // shared/corpus beside the source folder, and without it there is nothing to test. Its manifest says of each file what
-// a reader must make of it: exactly these tensors (parse-ok), a refusal in one line (must-reject, at the latest when the
-// elements are read), or either of the two.
+// a reader must make of it: exactly these tensors (parse-ok), a refusal in one line (must-reject, at the latest when
+// the elements are read), or either of the two.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,10 +1,5 @@
 #include <fmt/format.h>
 
-#include <cstdlib>
-#include <iostream>
-#include <map>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "strategies/checkpoint/digest.h"
 #include "tests/strategies/checkpoint/fixture.h"
@@ -322,42 +317,6 @@ TEST_CASE("an archive that claims more than it holds is refused before its claim
     throw std::runtime_error("read to the end");
   });
   CHECK(growth < 8u << 20);
-}
-
-TEST_CASE("what NumPy itself writes is read element by element as it was written") {
-  if (std::system("/usr/bin/python3 -c 'import numpy' >/dev/null 2>&1") != 0) {
-    std::cout << "skipped: no /usr/bin/python3 with numpy: its files were not tested\n";
-    return;
-  }
-  TemporaryFolder folder;
-  REQUIRE(std::system(fmt::format("PYTHONIOENCODING=utf-8 /usr/bin/python3 "
-                                  "'{}/tests/strategies/checkpoint/write_numpy.py' '{}' > '{}'",
-                                  WEIGHBRIDGE_SOURCE_DIR, folder.path(), folder / "listing")
-                          .c_str()) == 0);
-  std::map<std::string, std::map<std::string, nlohmann::json>> files;
-  std::istringstream listing(content_of(folder / "listing"));
-  for (std::string line; std::getline(listing, line);) {
-    const nlohmann::json array = nlohmann::json::parse(line);
-    files[array[0]][array[1]] = array;
-  }
-  CHECK(files.size() > 80);
-  for (const auto& [file, arrays] : files) {
-    INFO(file);
-    const Checkpoint checkpoint = open_checkpoint(folder / file);
-    CHECK(checkpoint.tensors.size() == arrays.size());
-    CHECK(checkpoint.remarks.size() == (file == "mixed.npz" ? 1u : 0u));
-    TensorReader reader(checkpoint);
-    for (uint32_t i = 0; i < checkpoint.tensors.size(); ++i) {
-      const Tensor& tensor = checkpoint.tensors[i];
-      INFO(tensor.name);
-      REQUIRE(arrays.contains(tensor.name));
-      const nlohmann::json& expected = arrays.at(tensor.name);
-      CHECK(name(tensor.dtype) == expected[2].get<std::string>());
-      CHECK(tensor.shape == expected[3].get<std::vector<uint64_t>>());
-      CHECK(sha256_of(checkpoint, reader, i) == expected[4].get<std::string>());
-    }
-    CHECK_NOTHROW(verify_checksums(checkpoint));
-  }
 }
 
 TEST_CASE("files that once broke a NumPy reader end in a list or in one line") {

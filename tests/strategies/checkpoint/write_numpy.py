@@ -1,7 +1,7 @@
 """Writes .npy and .npz files with NumPy itself.
 
-usage: write_numpy.py FOLDER, which prints one JSON line per array: file, name, dtype, shape, SHA-256 of its elements in
-C order, little-endian.
+usage: write_numpy.py FOLDER, which prints for each array a line [file, name, dtype, shape, SHA-256 of its elements in C
+order, little-endian].
 """
 
 import hashlib

@@ -1,8 +1,41 @@
 #include "tests/strategies/plans/made_checkpoint.h"
 
+#include <algorithm>
+#include <memory>
 #include <random>
 
+#include "strategies/checkpoint/tensor_reader.h"
+
 namespace weighbridge::test {
+namespace {
+
+// The last byte comes first.
+class Backwards : public Encoding {
+ public:
+  std::string reason() const override { return "written backwards"; }
+  uint64_t decoder_bytes() const override { return 4096; }
+  uint64_t heap_bytes() const override { return sizeof(*this); }
+  std::unique_ptr<Decoder> open(const Checkpoint& checkpoint, const Tensor& tensor) const override {
+    return std::make_unique<Reader>(open_again(checkpoint.files.at(tensor.extent.file)), tensor.extent);
+  }
+
+ private:
+  class Reader : public Decoder {
+   public:
+    Reader(File file, const Extent& extent) : file_(std::move(file)), extent_(extent) {}
+    void read(uint64_t begin, void* to, size_t bytes) override {
+      auto* const first = static_cast<char*>(to);
+      file_.read(extent_.offset + extent_.bytes - begin - bytes, first, bytes);
+      std::reverse(first, first + bytes);
+    }
+
+   private:
+    File file_;
+    const Extent extent_;
+  };
+};
+
+}  // namespace
 
 Checkpoint make_checkpoint(const Scratch& scratch, uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -18,6 +51,14 @@ Checkpoint make_checkpoint(const Scratch& scratch, uint64_t seed) {
     const uint64_t tensors = 1 + below(14);
     for (uint64_t number = 0; number < tensors; ++number) {
       Tensor tensor;
+      if (!checkpoint.tensors.empty() && below(8) == 0) {
+        const auto shared = static_cast<uint32_t>(below(checkpoint.tensors.size()));
+        tensor = checkpoint.tensors[shared];
+        if (tensor.same_as == Tensor::kItself) tensor.same_as = shared;
+        tensor.name = std::to_string(file) + ".shared." + std::to_string(number);
+        checkpoint.tensors.push_back(std::move(tensor));
+        continue;
+      }
       tensor.name = std::to_string(file) + "." + std::to_string(number);
       tensor.dtype = kDtypes[below(std::size(kDtypes))];
       const uint64_t rank = below(4);
@@ -27,6 +68,7 @@ Checkpoint make_checkpoint(const Scratch& scratch, uint64_t seed) {
       tensor.extent = {file, bytes.size(), *packed_bytes(tensor.dtype, *element_count(tensor.shape))};
       for (uint64_t i = 0; i < tensor.extent.bytes; ++i)
         bytes += static_cast<char>(below(60));  // small exponents: finite
+      if (below(6) == 0) tensor.encoding = std::make_shared<Backwards>();
       checkpoint.tensors.push_back(std::move(tensor));
     }
     const std::string path = scratch / ("file" + std::to_string(file));

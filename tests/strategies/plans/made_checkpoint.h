@@ -8,7 +8,8 @@
 namespace weighbridge::test {
 
 // 1 to 40 tensors of mixed dtypes (scalars, empty ones, integers and packed types among them) over 1 to 3 files, at odd
-// offsets. The values are finite.
+// offsets. Some are encoded (their bytes lie backwards), some share the elements of an earlier one. The values are
+// finite.
 Checkpoint make_checkpoint(const Scratch& scratch, uint64_t seed);
 
 }  // namespace weighbridge::test
