@@ -27,6 +27,7 @@ struct Format {
 
 extern const Format kSafetensors;
 extern const Format kPytorch;
+extern const Format kNumpy;
 
 // The registry: registry.cc.
 std::span<const Format* const> all_formats();

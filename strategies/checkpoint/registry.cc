@@ -11,7 +11,7 @@ namespace weighbridge {
 namespace {
 
 // In the order in which a file is held against them, and a folder is searched. A new format is one line here.
-constexpr std::array<const Format*, 2> kFormats{&kSafetensors, &kPytorch};
+constexpr std::array<const Format*, 3> kFormats{&kSafetensors, &kPytorch, &kNumpy};
 
 // What people have in place of a checkpoint and take for one.
 struct Foreign {
