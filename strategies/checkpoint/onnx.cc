@@ -54,7 +54,7 @@ namespace tensor {
 enum : uint32_t { kName = 8 };
 }
 
-constexpr uint64_t kTableRoom = 48u << 20;       // heap for the table, beyond as many bytes as the file has
+constexpr uint64_t kTableRoom = 40u << 20;       // heap for the table, beyond as many bytes as the file has
 constexpr uint64_t kConstantsToTell = 1u << 20;  // bytes
 
 // Tensors that are not listed, for the remark.

@@ -95,7 +95,7 @@ class TensorProtoReader {
 
   OnnxTensor read() {
     while (message_.next()) read_field();
-    if (!(seen_ & 1u << kName)) fail("without a name", "a name for every initializer");
+    if (tensor_.name.empty()) fail("without a name", "a name for every initializer");
     if (tensor_.external.has_value() && !external_) tensor_.external.reset();
     if (external_) require_external();
     return std::move(tensor_);

@@ -112,7 +112,7 @@ WireMessage::WireMessage(WireCursor& cursor, uint64_t offset, uint64_t bytes, un
   }
   if (depth >= kMaximumDepth) {
     throw format_error(file.path(), offset, fmt::format("more than {} messages in one another", kMaximumDepth),
-                       "at most as many, as protobuf allows");
+                       fmt::format("at most {}, as protobuf's own readers allow", kMaximumDepth));
   }
 }
 
