@@ -37,6 +37,10 @@ const Format& format_of(const File& file);
 // Reads the set of files that an index (*.index.json) names: shard_index.cc.
 void read_shard_index(const File& index, Checkpoint& checkpoint);
 
+// Opens a file as one of `format`, whatever it begins with: open_checkpoint without its choice, so that a fuzzer spends
+// no input on it.
+Checkpoint open_as(const Format& format, const std::string& path);
+
 bool named_as(const Format& format, std::string_view path);
 
 // The file in a folder that is its checkpoint: folder.cc. Throws Error (bad_input) where there is none or no way to tell.
