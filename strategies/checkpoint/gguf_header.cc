@@ -196,7 +196,7 @@ class HeaderReader {
     const std::optional<uint64_t> taken = bytes ? padded(*bytes, alignment_) : std::nullopt;
     if (!taken || *taken > std::numeric_limits<uint64_t>::max() - end_) {
       walk_.fail(rank_at, of(fmt::format("the {} dimensions [{}]", name(tensor.dtype), fmt::join(tensor.shape, ","))),
-                 "a number of bytes below 2^64");
+                 "fewer than 2^64 bytes in all");
     }
     const uint64_t offset_at = walk_.position();
     const uint64_t offset = walk_.number(8, {"the offset of tensor", &tensor.name});

@@ -273,10 +273,9 @@ TEST_CASE("tensors of a GGUF file that are not as they must be are refused") {
         "byte 53: found 128 elements in a row of tensor \"t\", expected whole blocks of 256, as Q4_K has");
   CHECK_THAT(refused_tensor({}, 8), ContainsSubstring("found 1 elements in a row"));
   CHECK(refused_tensor({uint64_t{1} << 40, uint64_t{1} << 40}, 0) ==
-        "byte 33: found the f32 dimensions [1099511627776,1099511627776] of tensor \"t\", expected a number of bytes "
-        "below "
-        "2^64");
-  CHECK_THAT(refused_tensor({uint64_t{1} << 62}, 0), ContainsSubstring("expected a number of bytes below 2^64"));
+        "byte 33: found the f32 dimensions [1099511627776,1099511627776] of tensor \"t\", expected fewer than 2^64 "
+        "bytes in all");
+  CHECK_THAT(refused_tensor({uint64_t{1} << 62}, 0), ContainsSubstring("expected fewer than 2^64 bytes in all"));
   CHECK_THAT(refused_tensor({kMost / 2 - 1}, 16), ContainsSubstring("expected whole blocks of 256"));
   CHECK_THAT(refused_tensor({uint64_t{1} << 61}, 0), ContainsSubstring("byte 4160: found the end of the file"));
   // A sum that overflows: three tensors of 2^63 bytes.
@@ -284,7 +283,7 @@ TEST_CASE("tensors of a GGUF file that are not as they must be are refused") {
                          .info("a", {uint64_t{1} << 60}, 28, 0)
                          .info("b", {(uint64_t{1} << 60) - 8}, 28, uint64_t{1} << 63)
                          .info("c", {64}, 28, kMost - 63)),
-             ContainsSubstring("dimensions [64] of tensor \"c\", expected a number of bytes below 2^64"));
+             ContainsSubstring("dimensions [64] of tensor \"c\", expected fewer than 2^64 bytes in all"));
 }
 
 TEST_CASE("tensors of a GGUF file follow each other without gaps and overlaps, within the file") {
@@ -495,10 +494,9 @@ TEST_CASE("GGUF files that Python wrote with struct are read tensor by tensor as
   CHECK(open_checkpoint(folder / "nothing.gguf").tensors.empty());
 }
 
-TEST_CASE("inputs that once went wrong in the GGUF reader end in a list or in one line") {
+TEST_CASE("GGUF files that are easily got wrong end in a list or in one line") {
   size_t files = 0;
   const std::string folder = WEIGHBRIDGE_SOURCE_DIR "/tests/strategies/checkpoint/regressions/gguf";
-  if (!std::filesystem::exists(folder)) return;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     INFO(entry.path());
     ++files;
