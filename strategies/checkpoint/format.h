@@ -29,6 +29,7 @@ extern const Format kSafetensors;
 extern const Format kPytorch;
 extern const Format kNumpy;
 extern const Format kOnnx;
+extern const Format kGguf;
 
 // The registry: registry.cc.
 std::span<const Format* const> all_formats();

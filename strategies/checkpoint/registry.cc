@@ -11,10 +11,8 @@ namespace weighbridge {
 namespace {
 
 // In the order in which a file is held against them, and a folder is searched. A new format is one line here.
-constexpr std::array<const Format*, 4> kFormats{
-    &kSafetensors,
-    &kPytorch,
-    &kNumpy,
+constexpr std::array<const Format*, 5> kFormats{
+    &kSafetensors, &kGguf, &kPytorch, &kNumpy,
     &kOnnx,  // last: it has no magic
 };
 
