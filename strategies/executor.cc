@@ -44,7 +44,7 @@ void Executor::give_back(Held& held) {
   held.address = nullptr;
 }
 
-std::byte* Executor::address(Spot spot) {
+std::byte* Executor::address(Spot spot) const {
   return held_.at(spot.place.id).address + spot.offset;
 }
 
@@ -86,15 +86,14 @@ void Executor::drop(Place mapping, const Extent& extent) {
 
 void Executor::read_file(const Extent& extent, Spot to) {
   const File& source = reader_.file(extent.file);
-  in_pieces(extent.bytes, [&](uint64_t done, uint64_t bytes) {
-    source.read(extent.offset + done, address(to) + done, bytes);
-  });
+  in_pieces(extent.bytes,
+            [&](uint64_t done, uint64_t bytes) { source.read(extent.offset + done, address(to) + done, bytes); });
 }
 
 void Executor::read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) {
-  in_pieces(bytes, [&](uint64_t done, uint64_t piece) { reader_.read(tensor, begin + done, address(to) + done, piece); });
+  in_pieces(bytes,
+            [&](uint64_t done, uint64_t piece) { reader_.read(tensor, begin + done, address(to) + done, piece); });
 }
-
 
 void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) {
   if (bytes == 0) return;

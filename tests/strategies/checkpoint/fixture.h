@@ -46,4 +46,7 @@ std::string refusal(const std::string& path);
 // the child does not end with status 0.
 uint64_t peak_growth(const std::function<void()>& work);
 
+// Bytes that this process has read so far, as its read and pread calls returned them.
+uint64_t bytes_read();
+
 }  // namespace weighbridge::testing
