@@ -17,7 +17,7 @@ build_packages=(
 test_packages=(
   catch2 libbenchmark-dev
   python3 python3-jsonschema  # an independent writer of checkpoints, a validator of records
-  python3-numpy               # another writer
+  python3-numpy python3-h5py  # further writers
   ?python3-onnx               # the onnx package, an independent writer of models
   poppler-utils               # the report's print as text
   ?qemu-system-x86 ?busybox-static ?e2fsprogs ?xz-utils  # scripts/vm-run: machines that really run out of memory
