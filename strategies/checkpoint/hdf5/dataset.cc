@@ -196,7 +196,7 @@ struct Parts {
   std::vector<Filter> filters;
   std::vector<unsigned char> fill;
   std::optional<std::string> dtype_attribute;
-  bool external = false, needs_more = false, shared_in_heap = false;
+  bool external = false, needs_more = false;
   Object object;
 };
 
@@ -206,9 +206,7 @@ void take(Source& source, const Message& message, Parts& parts) {
                          message.type == MessageType::filters || message.type == MessageType::fill_value ||
                          message.type == MessageType::old_fill_value;
     if (!matters) return;
-    bool supported = true;
-    resolve_shared(source, message, supported, [&](const Message& found) { take(source, found, parts); });
-    parts.shared_in_heap = parts.shared_in_heap || !supported;
+    resolve_shared(source, message, [&](const Message& found) { take(source, found, parts); });
     return;
   }
   Cursor body = message.body;
@@ -282,7 +280,6 @@ void require_chunks_that_fit(const Cursor& at, const Dataset& dataset, std::vect
 DatasetOrNot combine(Source& source, const Cursor& at, Parts& parts) {
   const auto other = [](std::string what) { return DatasetOrNot{std::nullopt, std::move(what)}; };
   if (parts.needs_more) return other("a message of a later version of HDF5 that must be understood");
-  if (parts.shared_in_heap) return other("a description that datasets share in a heap");
   if (!parts.layout) at.fail("a dataset without a layout", "one");
   if (parts.external) return other("elements in files of their own");
   if (parts.space->null) return other("nothing (a null dataspace)");

@@ -29,11 +29,11 @@
 #include <vector>
 
 #include "strategies/checkpoint/format.h"
-#include "strategies/checkpoint/hdf5/cache_image.h"
 #include "strategies/checkpoint/hdf5/chunk_index.h"
 #include "strategies/checkpoint/hdf5/chunked_elements.h"
 #include "strategies/checkpoint/hdf5/dataset.h"
 #include "strategies/checkpoint/hdf5/dataset_encoding.h"
+#include "strategies/checkpoint/hdf5/extension.h"
 #include "strategies/checkpoint/hdf5/filters.h"
 #include "strategies/checkpoint/hdf5/group.h"
 #include "strategies/checkpoint/hdf5/superblock.h"
@@ -78,7 +78,7 @@ class Listing {
         room_(superblock_.frame.bytes + kSpareMemory),
         may_claim_(superblock_.frame.bytes + kSpareBytes) {
     source_.limit(kReadings * superblock_.frame.bytes + kSpareBytes);
-    use_cache_image(source_, superblock_);
+    use_extension(source_, superblock_);
   }
 
   void read() {
