@@ -202,12 +202,19 @@ struct Parts {
 
 void take(Source& source, const Message& message, Parts& parts) {
   if (message.shared()) {
-    const bool matters = message.type == MessageType::datatype || message.type == MessageType::dataspace ||
-                         message.type == MessageType::filters || message.type == MessageType::fill_value ||
-                         message.type == MessageType::old_fill_value;
-    if (!matters) return;
-    resolve_shared(source, message, [&](const Message& found) { take(source, found, parts); });
-    return;
+    switch (message.type) {
+      case MessageType::datatype:
+      case MessageType::dataspace:
+      case MessageType::filters:
+      case MessageType::fill_value:
+      case MessageType::old_fill_value:
+        resolve_shared(source, message, [&](const Message& found) { take(source, found, parts); });
+        return;
+      case MessageType::attribute:
+        return;  // none that matters here is
+      default:
+        break;  // others cannot be shared, whatever the flag says
+    }
   }
   Cursor body = message.body;
   switch (message.type) {
@@ -331,6 +338,7 @@ Object read_object(Source& source, uint64_t address) {
     at.fail("a group with a message of a later version of HDF5 that must be understood", "messages up to type 24");
   }
   if (parts.type && parts.space) parts.object.dataset = combine(source, at, parts);
+  parts.object.is_type = parts.type && !parts.space;
   // A header with links and without their description is a group of no members but these.
   parts.object.is_group = (parts.object.is_group || parts.object.has_links) && !parts.object.dataset;
   return std::move(parts.object);

@@ -136,7 +136,10 @@ class Listing {
   }
 
   void enter(uint64_t address, const Object& object) {
-    if (!object.is_group) return;  // a named datatype
+    if (object.is_type) return;
+    if (!object.is_group)
+      fail(address, fmt::format("an object {} that says not what it is", in_quotes(path_)),
+           "a group, a dataset or a datatype");
     constexpr uint64_t kNode = 64;
     spend(address, kNode + sizeof(Level));
     groups_.insert(address);

@@ -133,8 +133,10 @@ void resolve_shared(Source& source, const Message& message, const std::function<
   if (version < 1 || version > 3) body.fail(fmt::format("a shared message of version {}", version), "1 to 3");
   constexpr uint8_t kInHeap = 1;
   if (version == 3 && type == kInHeap) {
+    // Both kinds of fill values are counted as the later one (H5SM_type_to_flag).
+    const auto kind =
+        static_cast<unsigned>(message.type == MessageType::old_fill_value ? MessageType::fill_value : message.type);
     for (const SharedHeap& shared : source.shared()) {
-      const auto kind = static_cast<unsigned>(message.type);
       if (kind >= 16 || (shared.kinds >> kind & 1) == 0) continue;
       FractalHeap heap(source, shared.address);
       heap.want(body.part(heap.id_bytes()));
