@@ -68,7 +68,8 @@ class PickleStack {
     return memo_[index];
   }
 
-  uint64_t heap_bytes() const { return (values_.size() + marks_.size() + memo_.size()) * sizeof(PickleRef); }
+  // Values count twice: what is moved into a container is there and here for a while.
+  uint64_t heap_bytes() const { return (2 * values_.size() + marks_.size() + memo_.size()) * sizeof(PickleRef); }
 
  private:
   static constexpr PickleRef kNothing = UINT32_MAX;
