@@ -68,8 +68,7 @@ class PickleStack {
     return memo_[index];
   }
 
-  // Values count twice: what is moved into a container is there and here for a while.
-  uint64_t heap_bytes() const { return (2 * values_.size() + marks_.size() + memo_.size()) * sizeof(PickleRef); }
+  uint64_t heap_bytes() const { return (values_.size() + marks_.size() + memo_.size()) * sizeof(PickleRef); }
 
  private:
   static constexpr PickleRef kNothing = UINT32_MAX;

@@ -89,6 +89,11 @@ TEST_CASE("a dict of millions of keys") {
   expect_bounded("many keys", with_tensor("}(" + pairs + "u"));
 }
 
+TEST_CASE("a list and a tuple of millions of nothings") {
+  expect_bounded("a list", with_tensor("](" + repeated("N") + "e"));
+  expect_bounded("a tuple", with_tensor("(" + repeated("N") + "t"));
+}
+
 TEST_CASE("items that are appended one by one") {
   expect_bounded("one by one", with_tensor("]" + repeated("Na")));
 }
