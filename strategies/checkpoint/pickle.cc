@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <string>
 #include <string_view>
@@ -35,19 +36,27 @@ class Unpickler {
       ++opcodes_;
       const int opcode = operands_.begin();
       if (opcode < 0) fail("the end of the bytes", "a pickle that goes on: it was cut, or is none");
-      if (opcode == kStop) return stack_.pop();
+      if (opcode == kStop) {
+        // The heap keeps the pieces that a stack and a memo were made of.
+        values_.grow(peak_);
+        return stack_.pop();
+      }
       if (!number(opcode) && !text(opcode) && !container(opcode) && !state(opcode) && !call(opcode)) {
         fail(describe(opcode), "a pickle's opcode");
       }
-      // Of the stack and memo too: each is in proportion to the opcodes read.
-      if (values_.heap_bytes() + stack_.heap_bytes() > limit_) {
-        fail(fmt::format("values that take more than {} bytes", limit_), "a pickle that describes less");
-      }
+      require_heap(0);
     }
   }
 
  private:
   [[noreturn]] void fail(std::string_view found, std::string_view expected) const { operands_.fail(found, expected); }
+
+  void require_heap(uint64_t more) {
+    peak_ = std::max(peak_, stack_.heap_bytes());
+    if (values_.heap_bytes() + peak_ + more > limit_) {
+      fail(fmt::format("values that take more than {} bytes", limit_), "a pickle that describes less");
+    }
+  }
 
   static std::string describe(int opcode) {
     return opcode > 0x20 && opcode < 0x7f ? fmt::format("'{}'", static_cast<char>(opcode))
@@ -58,6 +67,7 @@ class Unpickler {
 
   PickleRef tuple_from(size_t first) {
     const auto count = static_cast<uint32_t>(stack_.count_from(first));
+    require_heap(count * sizeof(PickleRef));
     const PickleRef tuple = values_.add_tuple(count, [&](uint32_t i) { return stack_[first + i]; });
     stack_.drop_from(first);
     return tuple;
@@ -65,6 +75,7 @@ class Unpickler {
 
   void fill(PickleRef container, size_t first) {
     const auto count = static_cast<uint32_t>(stack_.count_from(first));
+    require_heap(count * sizeof(PickleRef));
     values_.append(container, count, [&](uint32_t i) { return stack_[first + i]; });
     stack_.drop_from(first);
   }
@@ -389,6 +400,7 @@ class Unpickler {
   PickleValues& values_;
   const uint64_t limit_;
   uint64_t opcodes_ = 0;
+  uint64_t peak_ = 0;  // heap of the stack and the memo
   PickleStack stack_{operands_};
 };
 

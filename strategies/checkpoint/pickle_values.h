@@ -118,6 +118,7 @@ class PickleValues {
   PickleRef add_persistent(PickleRef id, uint64_t at);
   PickleRef add_object(PickleRef callee, PickleRef args, uint64_t at);
   Object& change(PickleRef object) { return objects_[values_[object].count]; }
+  void grow(uint64_t bytes) { heap_ += bytes; }  // what belongs to the values' making
   void call(PickleRef global) { globals_[values_[global].count].called = true; }
 
   // `at(i)` gives the i-th of `count` items.
@@ -152,7 +153,6 @@ class PickleValues {
   static constexpr uint32_t kChunk = 64 << 10;  // of text
 
   PickleRef add(const Value& value);
-  void grow(uint64_t bytes) { heap_ += bytes; }
   uint32_t segment_room(PickleRef container, uint32_t wanted);
   void put(PickleRef container, PickleRef item);
 

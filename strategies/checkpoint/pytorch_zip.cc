@@ -115,13 +115,14 @@ bool has_folder(const ZipArchive& archive, const std::string& folder) {
 }
 
 [[noreturn]] void refuse_foreign(const File& file, const ZipArchive& archive) {
-  const auto named = [&](std::string_view name) {
-    return std::any_of(archive.members().begin(), archive.members().end(),
-                       [&](const ZipMember& member) { return ends_in(member.name, name); });
+  const auto count = [&](std::string_view name) {
+    return std::count_if(archive.members().begin(), archive.members().end(),
+                         [&](const ZipMember& member) { return ends_in(member.name, name); });
   };
-  std::string what = "a zip archive without data.pkl";
+  std::string_view what = "a zip archive without data.pkl";
+  if (count(kPickle) > 1) what = "a zip archive with more than one data.pkl";
+  if (count("model.json") > 0) what = "a TorchScript archive of before PyTorch 1.4";
   if (is_torch_package(archive)) what = "a torch.package archive, whose pickles mean code that it brings along";
-  if (named("model.json")) what = "a TorchScript archive of before PyTorch 1.4";
   throw format_error(file.path(), 0, what, "a PyTorch checkpoint: torch.save(model.state_dict(), ...) writes one");
 }
 

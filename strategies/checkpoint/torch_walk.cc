@@ -97,6 +97,7 @@ class Walker {
   void leave() {
     const Level& level = levels_.back();
     values_.set_mark(level.value, leaves_ == level.leaves ? kBare : 0);
+    visitor_.refund(level.replaced.size() * sizeof(uint32_t));
     levels_.pop_back();
   }
 
@@ -251,10 +252,15 @@ class Walker {
       const int compared = compare(left.key, right.key);
       return compared != 0 ? compared < 0 : left.index < right.index;
     });
-    std::vector<uint32_t> replaced;
+    // In place, so that a dict of one key over and over costs no second list.
+    size_t count = 0;
     for (size_t i = 0; i + 1 < keys.size(); ++i) {
-      if (compare(keys[i].key, keys[i + 1].key) == 0) replaced.push_back(keys[i].index);
+      if (compare(keys[i].key, keys[i + 1].key) == 0) keys[count++].index = keys[i].index;
     }
+    std::vector<uint32_t> replaced;
+    visitor_.charge(count * sizeof(uint32_t));
+    replaced.reserve(count);
+    for (size_t i = 0; i < count; ++i) replaced.push_back(keys[i].index);
     visitor_.refund(heap);
     std::sort(replaced.begin(), replaced.end());
     return replaced;

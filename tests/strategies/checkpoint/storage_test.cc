@@ -76,6 +76,17 @@ TEST_CASE("an inflated storage is read front to back, with gaps, and again from 
   CHECK(archive.read(0, plain.size()) == plain);
 }
 
+TEST_CASE("what is left to come out after the last compressed byte is read too") {
+  // Two bits of input are 258 bytes of output: all of the input is taken long before the end.
+  const std::string plain(3'000'000, 'x');
+  Archive archive({.name = "m", .content = plain, .deflated = true});
+  const std::unique_ptr<Decoder> decoder = open_storage(archive.checkpoint, archive.storage);
+  std::string got(plain.size(), '\0');
+  decoder->read(0, got.data(), plain.size() - 100);
+  for (size_t at = plain.size() - 100; at < plain.size(); ++at) decoder->read(at, got.data() + at, 1);
+  CHECK(got == plain);
+}
+
 TEST_CASE("a storage in the file is read where it lies") {
   Archive archive({.name = "m", .content = "0123456789"});
   CHECK(archive.read(3, 4) == "3456");
