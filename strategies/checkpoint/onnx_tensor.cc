@@ -128,31 +128,34 @@ class TensorProtoReader {
       case kExternalData:
         read_external_entry(message_.message());
         break;
-      case static_cast<uint32_t>(OnnxField::float_data):
-        add_fixed(OnnxField::float_data, WireType::fixed32, 4);
+      default:
+        read_data(static_cast<OnnxField>(message_.field()));
+    }
+  }
+
+  void read_data(OnnxField field) {
+    switch (field) {
+      case OnnxField::float_data:
+        add_fixed(field, WireType::fixed32, 4);
         break;
-      case static_cast<uint32_t>(OnnxField::double_data):
-        add_fixed(OnnxField::double_data, WireType::fixed64, 8);
+      case OnnxField::double_data:
+        add_fixed(field, WireType::fixed64, 8);
         break;
-      case static_cast<uint32_t>(OnnxField::int32_data):
-        add_varints(OnnxField::int32_data);
+      case OnnxField::int32_data:
+      case OnnxField::int64_data:
+      case OnnxField::uint64_data:
+        add_varints(field);
         break;
-      case static_cast<uint32_t>(OnnxField::int64_data):
-        add_varints(OnnxField::int64_data);
-        break;
-      case static_cast<uint32_t>(OnnxField::uint64_data):
-        add_varints(OnnxField::uint64_data);
-        break;
-      case static_cast<uint32_t>(OnnxField::string_data):
+      case OnnxField::string_data:
         message_.require(WireType::bytes);
-        add_data(OnnxField::string_data, 1);
+        add_data(field, 1);
         break;
-      case static_cast<uint32_t>(OnnxField::raw_data):
+      case OnnxField::raw_data:
         once("raw_data");
         message_.require(WireType::bytes);
-        add_data(OnnxField::raw_data, message_.content_bytes());
+        add_data(field, message_.content_bytes());
         break;
-      default:
+      default:  // documentation, metadata, fields from the future
         break;
     }
   }
@@ -276,7 +279,8 @@ const StoredType* stored_type(const OnnxTensor& tensor) {
 }
 
 std::string text_of(const OnnxTensor& tensor) {
-  return fmt::format("of {} [{}]", stored_type(tensor)->name, fmt::join(tensor.shape, ","));
+  return fmt::format("of {} [{}]", stored_type(tensor)->name,
+                     printable(fmt::format("{}", fmt::join(tensor.shape, ",")), 80));
 }
 
 }  // namespace

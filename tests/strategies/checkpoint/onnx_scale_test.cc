@@ -48,7 +48,7 @@ TEST_CASE("a model of gibibytes is listed by reading a few KiB of it") {
   CHECK(cost.tensors == 2);
   CHECK(cost.read < 64 << 10);
   const uint64_t growth = peak_growth([&] { open_checkpoint(path); });
-  CHECK(growth < 4 << 20);
+  CHECK((kSanitized || growth < 4 << 20));
   std::cout << fmt::format("onnx: a model of 3 GiB: opened in {:.2f} ms, {} bytes read, {:.1f} MiB at the most\n",
                            cost.ms, cost.read, static_cast<double>(growth) / (1 << 20));
   const Checkpoint checkpoint = open_checkpoint(path);
@@ -69,7 +69,7 @@ TEST_CASE("a model of 100,000 small initializers costs memory in proportion to t
   CHECK(cost.tensors == 100'000);
   CHECK(cost.read < 3 * std::filesystem::file_size(path));
   const uint64_t growth = peak_growth([&] { open_checkpoint(path); });
-  CHECK(growth < std::filesystem::file_size(path) + (64 << 20));
+  CHECK((kSanitized || growth < std::filesystem::file_size(path) + (64 << 20)));
   std::cout << fmt::format("onnx: 100,000 initializers in {:.1f} MiB: opened in {:.0f} ms, {:.1f} MiB at the most\n",
                            static_cast<double>(std::filesystem::file_size(path)) / (1 << 20), cost.ms,
                            static_cast<double>(growth) / (1 << 20));
@@ -90,7 +90,7 @@ TEST_CASE("a table of tensors without elements may not outgrow its file") {
     } catch (const Error&) {
     }
   });
-  CHECK(growth < std::filesystem::file_size(path) + (64 << 20));
+  CHECK((kSanitized || growth < std::filesystem::file_size(path) + (64 << 20)));
   std::cout << fmt::format("onnx: a million empty tensors in {:.1f} MiB: {:.1f} MiB at the most before the refusal\n",
                            static_cast<double>(std::filesystem::file_size(path)) / (1 << 20),
                            static_cast<double>(growth) / (1 << 20));
