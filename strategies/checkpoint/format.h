@@ -28,6 +28,7 @@ struct Format {
 extern const Format kSafetensors;
 extern const Format kPytorch;
 extern const Format kNumpy;
+extern const Format kHdf5;
 extern const Format kOnnx;
 extern const Format kGguf;
 
