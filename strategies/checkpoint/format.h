@@ -26,6 +26,7 @@ struct Format {
 };
 
 extern const Format kSafetensors;
+extern const Format kHdf5;
 
 // The registry: registry.cc.
 std::span<const Format* const> all_formats();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,6 +94,26 @@ std::string File::peek(uint64_t offset, size_t bytes) const {
   std::string text(static_cast<size_t>(std::min<uint64_t>(bytes, bytes_ - offset)), '\0');
   read(offset, text.data(), text.size());
   return text;
+}
+
+Mapping::Mapping(const File& file, uint64_t offset, uint64_t bytes) {
+  if (offset > file.bytes() || bytes > file.bytes() - offset) {
+    throw format_error(file.path(), offset, fmt::format("a file of {} bytes", file.bytes()),
+                       fmt::format("{} more bytes", bytes));
+  }
+  static const auto kPage = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t before = offset % kPage;
+  mapped_ = static_cast<size_t>(before + bytes);
+  base_ = ::mmap(nullptr, mapped_, PROT_READ, MAP_PRIVATE, file.descriptor(), static_cast<off_t>(offset - before));
+  if (base_ == MAP_FAILED) {
+    throw Error(ErrorKind::refused,
+                fmt::format("{} ({} bytes)", system_error("mmap", file.path(), errno).what(), bytes));
+  }
+  data_ = static_cast<const std::byte*>(base_) + before;
+}
+
+Mapping::~Mapping() {
+  ::munmap(base_, mapped_);
 }
 
 ByteStream::ByteStream(const File& file, uint64_t offset, uint64_t bytes)

@@ -39,6 +39,25 @@ class File {
   uint64_t bytes_ = 0;
 };
 
+// A stretch of a file mapped private and read-only; unmapped with the object. Its pages are the page cache's: they can
+// be reclaimed at any time. The file must not be cut while the mapping lives (SIGBUS), as with every mapping.
+class Mapping {
+ public:
+  // Throws Error: bad_input where the stretch leaves the file, refused where the kernel does not map it. `bytes` must
+  // not be 0. The file may be closed afterwards.
+  Mapping(const File& file, uint64_t offset, uint64_t bytes);
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping();
+
+  const std::byte* data() const { return data_; }
+
+ private:
+  void* base_ = nullptr;
+  size_t mapped_ = 0;
+  const std::byte* data_ = nullptr;
+};
+
 // A stretch of a file, byte by byte, read through a buffer of 64 KiB; what lets a JSON header of any length be read
 // without holding it. The stretch must lie within the file, and the file must outlive the stream.
 class ByteStream {

@@ -11,7 +11,7 @@ namespace weighbridge {
 namespace {
 
 // In the order in which a file is held against them, and a folder is searched. A new format is one line here.
-constexpr std::array<const Format*, 1> kFormats{&kSafetensors};
+constexpr std::array<const Format*, 2> kFormats{&kSafetensors, &kHdf5};
 
 // What people have in place of a checkpoint and take for one.
 struct Foreign {
