@@ -10,6 +10,7 @@
 //     numbers behind it, those within the tensors included (swapped_blocks.h).
 //   - Names of up to 159 bytes pass, not 63: stable-diffusion.cpp builds ggml with a larger GGML_MAX_NAME, and its
 //     files are about. A name with a NUL is refused, as ggml would read it up to there.
+//   - The padding behind the last tensor may be missing: ggml wants it only where it reads all the data in one piece.
 //   - Arrays in arrays, which the format's text allows and ggml refuses, are passed over, eight deep.
 //   - There are at most 2^16 keys of at most 2^16 - 1 bytes (the format's text) and 2^18 tensors. A tensor takes 33
 //   bytes

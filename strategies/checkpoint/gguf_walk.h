@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -36,11 +36,11 @@ class GgufWalk {
   void skip(uint64_t bytes);
 
  private:
-  void seek(uint64_t at) { stream_.emplace(file_, at, file_.bytes() - at); }
+  void seek(uint64_t at) { stream_ = std::make_unique<ByteStream>(file_, at, file_.bytes() - at); }
 
   const File& file_;
   const bool big_endian_;
-  std::optional<ByteStream> stream_;
+  std::unique_ptr<ByteStream> stream_;
 };
 
 }  // namespace weighbridge

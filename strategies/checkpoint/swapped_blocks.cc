@@ -15,8 +15,25 @@ namespace {
 
 constexpr size_t kLargestBlockBytes = 292;  // q8_k
 
-void reverse_each(unsigned char* bytes, size_t width, size_t count) {
-  for (size_t i = 0; i < count; ++i) std::reverse(bytes + i * width, bytes + (i + 1) * width);
+template <class T, class Swapped>
+void swap_each(unsigned char* bytes, size_t count, Swapped swapped) {
+  for (size_t i = 0; i < count; ++i) {
+    T value;
+    std::memcpy(&value, bytes + i * sizeof value, sizeof value);
+    value = swapped(value);
+    std::memcpy(bytes + i * sizeof value, &value, sizeof value);
+  }
+}
+
+void swap_each(unsigned char* bytes, size_t width, size_t count) {
+  switch (width) {
+    case 2:
+      return swap_each<uint16_t>(bytes, count, [](uint16_t value) { return __builtin_bswap16(value); });
+    case 4:
+      return swap_each<uint32_t>(bytes, count, [](uint32_t value) { return __builtin_bswap32(value); });
+    default:
+      return swap_each<uint64_t>(bytes, count, [](uint64_t value) -> uint64_t { return __builtin_bswap64(value); });
+  }
 }
 
 class SwappingDecoder : public Decoder {
@@ -49,11 +66,11 @@ class SwappingDecoder : public Decoder {
  private:
   void swap(unsigned char* blocks, size_t count) const {
     if (fields_.size() == 1 && fields_[0].width == unit_) {
-      reverse_each(blocks, unit_, count);
+      swap_each(blocks, unit_, count);
       return;
     }
     for (size_t i = 0; i < count; ++i) {
-      for (const BlockField& field : fields_) reverse_each(blocks + i * unit_ + field.offset, field.width, field.count);
+      for (const BlockField& field : fields_) swap_each(blocks + i * unit_ + field.offset, field.width, field.count);
     }
   }
 
