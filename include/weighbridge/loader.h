@@ -95,7 +95,8 @@ class LazyModelLoader : public Loader {
   Weights get_layer_weights(std::string_view layer);
   Need need(std::string_view layer) const;  // with nothing of it loaded yet
 
-  // The loader lets go of the layer's tensors. Throws Error (usage) where there is no such layer.
+  // The loader lets go of the layer's tensors, those that other layers share with it included. Throws Error (usage)
+  // where there is no such layer.
   void release(std::string_view layer);
   void release_all();
   // In memory now: kept by the loader, or by a Weights that it gave.

@@ -16,6 +16,8 @@
 namespace weighbridge::test {
 namespace {
 
+constexpr uint64_t kMostBytes = uint64_t{256} << 20;
+
 bool same_bytes(const Weight& a, const Weight& b) {
   return a.name() == b.name() && std::ranges::equal(a.bytes(), b.bytes());
 }
@@ -28,7 +30,7 @@ TEST_CASE("the three loaders agree on every file of the corpus, and layers have 
     return;
   }
   const auto known = formats();
-  size_t files = 0, tensors = 0, mapped = 0;
+  size_t files = 0, tensors = 0, mapped = 0, too_large = 0;
   const nlohmann::json manifest = nlohmann::json::parse(read_file(corpus + "/manifest.json"));
   for (const nlohmann::json& entry : manifest.at("files")) {
     const std::string format = entry.at("format");
@@ -39,7 +41,12 @@ TEST_CASE("the three loaders agree on every file of the corpus, and layers have 
     const std::string path = corpus + "/" + entry.at("file").get<std::string>();
     INFO(path);
     try {
-      const Weights eager = ModelLoader(path).get_weights();
+      const ModelLoader loader(path);
+      if (loader.need().peak_bytes > kMostBytes) {  // a dataset of which the file holds next to nothing
+        ++too_large;
+        continue;
+      }
+      const Weights eager = loader.get_weights();
       const Weights views = MemoryMappedModelLoader(path).get_weights();
       CHECK(std::equal(eager.begin(), eager.end(), views.begin(), views.end(), same_bytes));
       LazyModelLoader lazy(path);
@@ -63,7 +70,9 @@ TEST_CASE("the three loaders agree on every file of the corpus, and layers have 
       FAIL_CHECK("threw: " << error.what());
     }
   }
-  std::puts(fmt::format("corpus: {} files, {} tensors, {} of them mapped", files, tensors, mapped).c_str());
+  std::puts(fmt::format("corpus: {} files, {} tensors, {} of them mapped; {} files would need more than {} MiB", files,
+                        tensors, mapped, too_large, kMostBytes >> 20)
+                .c_str());
 }
 
 }  // namespace

@@ -58,6 +58,24 @@ TEST_CASE("what was released, and nobody has, is given back and read anew when i
   }
 }
 
+TEST_CASE("weights that two layers share are loaded once") {
+  const std::string& path = small_model().tied();
+  if (path.empty()) return;  // said by MadeModel
+  for (const char* dtype : {"native", "f16"}) {
+    LazyModelLoader loader(path, dtype);
+    const Weights second = loader.get_layer_weights("second"), first = loader.get_layer_weights("first");
+    CHECK(first["first/kernel"].bytes().data() == second["second/kernel"].bytes().data());
+    CHECK(loader.loaded_bytes() == first.bytes() + second["second/bias"].bytes().size());
+    loader.release("first");
+    loader.release("second");
+    CHECK(loader.loaded_bytes() == first.bytes() + second["second/bias"].bytes().size());
+  }
+  LazyModelLoader alone(path);
+  const Weights second = alone.get_layer_weights("second");
+  CHECK(second.size() == 2);
+  CHECK(second["second/kernel"].as<float>()[999] == static_cast<float>(made_value(0, 999)));
+}
+
 TEST_CASE("a layer outlives its loader, and comes in the dtype asked for") {
   for (const std::string& path : small_model().paths()) {
     const Weights weights = LazyModelLoader(path, "f16").get_layer_weights("dense");

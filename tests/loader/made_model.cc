@@ -23,6 +23,8 @@ MadeModel::MadeModel(const std::string& size) {
     if (path.ends_with(".h5") && !reads_hdf5) continue;
     if (path.ends_with("/packed.h5")) {
       packed_ = path;
+    } else if (path.ends_with("/tied.h5")) {
+      tied_ = path;
     } else {
       paths_.push_back(path);
     }

@@ -20,12 +20,14 @@ class MadeModel {
   const std::vector<std::string>& paths() const { return paths_; }
   // The small tensors in compressed chunks; empty where this build cannot read them.
   const std::string& packed() const { return packed_; }
+  // first/kernel and second/kernel, the same 1000 floats, and second/bias; likewise.
+  const std::string& tied() const { return tied_; }
   std::string operator/(const std::string& name) const { return scratch_ / name; }
 
  private:
   Scratch scratch_;
   std::vector<std::string> paths_;
-  std::string packed_;
+  std::string packed_, tied_;
 };
 
 // The small one, made once for the test program's life. Nobody writes to it.

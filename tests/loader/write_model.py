@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """write_model.py FOLDER small|large: the same tensors as FOLDER/model.safetensors and, where h5py is there, as
-FOLDER/model.h5. With small also FOLDER/packed.h5, whose tensors do not lie plainly. Prints the files it wrote.
+FOLDER/model.h5. With small also FOLDER/packed.h5, whose tensors do not lie plainly, and FOLDER/tied.h5, where first/kernel
+and second/kernel are one. Prints the files it wrote.
 
 small  values that the tests compute again: element i of tensor k is (i % 251 - 125) / 8 + k.
 large  96 MiB in f32, the largest tensor last, so that f16 needs T + L at its peak.
@@ -77,3 +78,6 @@ else:
     write_hdf5(folder + "/model.h5", tensors)
     if size == "small":
         write_hdf5(folder + "/packed.h5", tensors, chunks=True, compression="gzip", shuffle=True)
+        write_hdf5(folder + "/tied.h5", [("first/kernel", "f", (1000,)), ("second/bias", "f", (10,))])
+        with h5py.File(folder + "/tied.h5", "a") as file:
+            file["second/kernel"] = file["first/kernel"]  # a hard link
