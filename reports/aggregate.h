@@ -8,7 +8,8 @@
 namespace weighbridge::reports {
 
 // Fills the cell's verdict, reason, checksum, figures and `unavailable` from its trials; strategy, options, dtype,
-// limit, cache, predicted, accuracy and kept_native_tensors stay as they are. `error_bytes` is the machine's.
+// limit, cache, predicted, accuracy, kept_native_tensors and fallen_back stay as they are. `error_bytes` is the
+// machine's.
 //
 // Figures are medians over the trials that ended by themselves: of each trial the largest need of its phases, the sum
 // of its phases' times and faults, and so on. The median of an even number is the lower of the middle two, so that each

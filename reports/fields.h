@@ -180,6 +180,7 @@ void fields(Io& io, T& cell) {
   io("wall_ns", cell.wall_ns);
   io("accuracy", cell.accuracy);
   io("kept_native_tensors", cell.kept_native_tensors);
+  io.later("fallen_back", cell.fallen_back);
   io("trials", cell.trials);
   io("unavailable", cell.unavailable);
 }
@@ -211,6 +212,13 @@ void fields(Io& io, T& machine) {
   io("unavailable", machine.unavailable);
 }
 
+template <typename Io, IsA<Remark> T>
+void fields(Io& io, T& remark) {
+  io("id", remark.id);
+  io("text", remark.text);
+  io("bytes", remark.bytes);
+}
+
 template <typename Io, IsA<Checkpoint> T>
 void fields(Io& io, T& checkpoint) {
   io("path", checkpoint.path);
@@ -223,6 +231,8 @@ void fields(Io& io, T& checkpoint) {
   io("parameters", checkpoint.parameters);
   io("largest_tensor_bytes", checkpoint.largest_tensor_bytes);
   io("dtypes", checkpoint.dtypes);
+  io.later("encodings", checkpoint.encodings);
+  io.later("remarks", checkpoint.remarks);
 }
 
 template <typename Io, IsA<Settings> T>

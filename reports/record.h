@@ -126,6 +126,7 @@ struct Cell {
   Figure minor_faults, major_faults, swap_peak_bytes, cpu_ns, wall_ns;  // medians over the trials
   std::optional<Accuracy> accuracy;                                     // nullopt: nothing was converted
   uint64_t kept_native_tensors = 0;                                     // could not be converted to the dtype asked for
+  std::map<std::string, Bytes> fallen_back;  // why tensors were read as eager does, not the strategy's way -> bytes
   std::vector<Trial> trials;
   Reasons unavailable;
   bool operator==(const Cell&) const = default;
@@ -153,13 +154,25 @@ struct Machine {
   bool operator==(const Machine&) const = default;
 };
 
+inline constexpr const char* kAsksToRunCode = "asks-to-run-code";  // remarks that findings speak of
+inline constexpr const char* kOptimizerState = "optimizer-state";
+
+struct Remark {      // what a person should know of a checkpoint that could be read all the same
+  std::string id;    // "asks-to-run-code", "optimizer-state", "left-out", "chosen", ...
+  std::string text;  // one sentence without its full stop
+  Bytes bytes = 0;   // of the tensors it speaks of
+  bool operator==(const Remark&) const = default;
+};
+
 struct Checkpoint {
   std::string path, format, filesystem;
   Bytes bytes = 0;  // stored bytes of the tensors
   Bytes file_bytes = 0;
   uint64_t files = 0, tensors = 0, parameters = 0;
   Bytes largest_tensor_bytes = 0;
-  std::map<std::string, Bytes> dtypes;  // stored dtype -> bytes
+  std::map<std::string, Bytes> dtypes;     // stored dtype -> bytes
+  std::map<std::string, Bytes> encodings;  // why tensors do not lie plainly in their file -> bytes
+  std::vector<Remark> remarks;
   bool operator==(const Checkpoint&) const = default;
 };
 

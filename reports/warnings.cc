@@ -73,6 +73,13 @@ void about_spread(const Record& record, std::vector<std::string>& said) {
   }
 }
 
+// Remarks that are causes are findings (findings/); the others are said here.
+void about_checkpoint(const Record& record, std::vector<std::string>& said) {
+  for (const Remark& remark : record.checkpoint.remarks) {
+    if (remark.id != kAsksToRunCode && remark.id != kOptimizerState) said.push_back(printable(remark.text) + ".");
+  }
+}
+
 // A person who reads "fits" beside a limit must know what held it.
 void about_cage(const Record& record, std::vector<std::string>& said) {
   std::set<Figure> limits;
@@ -144,6 +151,7 @@ std::vector<std::string> warnings(const Record& record, bool all) {
     }
     said.push_back(sentence);
   }
+  about_checkpoint(record, said);
   about_cage(record, said);
   about_spread(record, said);
   about_cache(record, said);

@@ -1,6 +1,9 @@
 // weighbridge inspect: what a checkpoint holds. A worker reads it and prints the table.
+#include <unistd.h>
+
 #include "harness/cli/console.h"
 #include "harness/cli/matrix_options.h"
+#include "harness/cli/progress.h"
 #include "harness/cli/verb.h"
 #include "harness/run/interrupt.h"
 #include "harness/run/worker_process.h"
@@ -14,18 +17,24 @@ class Inspect : public Verb {
   const char* summary() const override { return "list tensors, totals per dtype, and what each dtype would need"; }
   const char* examples() const override {
     return "  weighbridge inspect model.safetensors\n"
-           "  weighbridge inspect model.safetensors --json | jq '.tensors | length'";
+           "  weighbridge inspect model.safetensors --json | jq '.tensors | length'\n"
+           "  weighbridge inspect model.gguf --sha256";
   }
   void define(CLI::App& app) override {
     app.add_option("MODEL", job_.model, "a checkpoint file, index or folder")->required();
     app.add_flag("--json", job_.json, "print JSON");
+    app.add_flag("--sha256", job_.sha256, "read every tensor and print a digest of its elements, as stored");
   }
   int run() override {
     catch_interrupts();
     job_.mode = "inspect";
     WorkerSettings settings;
     settings.program = worker_program();
-    run_job(job_, settings, {});
+    // On a terminal the rows themselves show how far it is.
+    const bool silent = !job_.sha256 || isatty(STDOUT_FILENO) != 0;
+    Progress progress(silent ? Progress::Loudness::quiet : Progress::Loudness::normal);
+    run_job(job_, settings,
+            [&](const SharedPage& page) { progress.work("digesting", page.bytes_used, page.bytes_to_use); });
     return kDone;
   }
 

@@ -52,6 +52,9 @@ Description describe_checkpoint(const std::string& model, const std::vector<JobC
   checkpoint.parameters = json.at("parameters");
   checkpoint.largest_tensor_bytes = json.at("largest_tensor_bytes");
   checkpoint.dtypes = json.at("dtypes").get<std::map<std::string, reports::Bytes>>();
+  checkpoint.encodings = json.at("encodings").get<std::map<std::string, reports::Bytes>>();
+  for (const auto& remark : json.at("remarks"))
+    checkpoint.remarks.push_back({remark.at("id"), remark.at("text"), remark.at("bytes")});
   for (const auto& file : json.at("files")) description.files.push_back(file.at("path"));
   description.allocator = json.at("allocator");
   if (const auto& lag = json.at("counter_lag_bytes"); !lag.is_null())
@@ -62,6 +65,7 @@ Description describe_checkpoint(const std::string& model, const std::vector<JobC
     cell.strategy = described.at("strategy");
     cell.options = described.at("options").get<std::map<std::string, std::string>>();
     cell.dtype = cells[index].dtype;
+    cell.fallen_back = described.at("fallen_back").get<std::map<std::string, reports::Bytes>>();
     if (const auto& predicted = described.at("predicted"); !predicted.is_null()) {
       cell.predicted = reports::Prediction{predicted.at("need"), predicted.at("reclaimable"), predicted.at("weights"),
                                            predicted.at("staging"), predicted.at("overhead")};

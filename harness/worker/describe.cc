@@ -54,14 +54,20 @@ void describe(WorkerContext& context) {
   json["files"] = nlohmann::json::array();
   for (const CheckpointFile& file : checkpoint.files)
     json["files"].push_back({{"path", file.path}, {"bytes", file.bytes}});
-  std::map<std::string, uint64_t> dtypes;
+  std::map<std::string, uint64_t> dtypes, encodings;
   uint64_t parameters = 0, largest = 0;
   for (const Tensor& tensor : checkpoint.tensors) {
-    dtypes[std::string(name(tensor.dtype))] += tensor.bytes();
-    parameters += element_count(tensor.shape).value_or(0);
     largest = std::max(largest, tensor.bytes());
+    if (tensor.same_as != Tensor::kItself) continue;
+    dtypes[std::string(name(tensor.dtype))] += tensor.bytes();
+    if (!tensor.plain()) encodings[tensor.encoding->reason()] += tensor.bytes();
+    parameters += element_count(tensor.shape).value_or(0);
   }
   json["dtypes"] = dtypes;
+  json["encodings"] = encodings;
+  json["remarks"] = nlohmann::json::array();
+  for (const Remark& remark : checkpoint.remarks)
+    json["remarks"].push_back({{"id", remark.id}, {"text", remark.text}, {"bytes", remark.bytes}});
   json["parameters"] = parameters;
   json["largest_tensor_bytes"] = largest;
 
@@ -81,13 +87,15 @@ void describe(WorkerContext& context) {
     nlohmann::json described = {{"strategy", choice.strategy->name()},
                                 {"options", given},
                                 {"same_as_native", same_as_native},
-                                {"predicted", nullptr}};
+                                {"predicted", nullptr},
+                                {"fallen_back", std::map<std::string, uint64_t>()}};
     if (const auto prediction = predict(*choice.strategy, request)) {
       described["predicted"] = {{"need", prediction->need},
                                 {"weights", prediction->weights},
                                 {"staging", prediction->staging},
                                 {"overhead", prediction->overhead},
                                 {"reclaimable", prediction->reclaimable}};
+      described["fallen_back"] = prediction->fallen_back;
     }
     json["cells"].push_back(described);
   }

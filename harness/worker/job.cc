@@ -9,7 +9,7 @@ std::string encode(const Job& job) {
   for (const JobCell& cell : job.cells) cells.push_back({{"strategy", cell.strategy}, {"dtype", cell.dtype}});
   const nlohmann::json json = {{"mode", job.mode},       {"model", job.model},   {"cells", cells},
                                {"targets", job.targets}, {"passes", job.passes}, {"json", job.json},
-                               {"metered", job.metered}};
+                               {"metered", job.metered}, {"sha256", job.sha256}};
   std::string bytes;
   nlohmann::json::to_cbor(json, bytes);
   return bytes;
@@ -25,6 +25,7 @@ Job decode_job(const std::string& bytes) {
   job.passes = json.at("passes");
   job.metered = json.at("metered");
   job.json = json.at("json");
+  job.sha256 = json.at("sha256");
   return job;
 }
 

@@ -19,6 +19,7 @@ struct Job {
   std::vector<std::string> targets;  // reference: the dtypes; trial: the same list, to find the hashes by
   int passes = 1;
   bool json = false;    // inspect
+  bool sha256 = false;  // inspect: a digest of each tensor's elements
   bool metered = true;  // trial: false leaves the readings before releases out, to measure what they cost
 };
 

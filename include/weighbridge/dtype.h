@@ -59,6 +59,9 @@ enum class Dtype : uint8_t {
   tq1_0,
   tq2_0,
   mxfp4,
+  nvfp4,
+  q1_0,
+  q2_0,
   int8,  // symmetric, one f32 scale per output row: never stored, only delivered
 };
 

@@ -10,7 +10,8 @@ namespace weighbridge::reports {
 namespace {
 
 constexpr std::vector<Finding> (*kRules[])(const Record&) = {
-    two_copies, upcast, cache_is_not_need, prediction_differs, kept_native,
+    asks_to_run_code, two_copies,         upcast,      cache_is_not_need,
+    optimizer_state,  prediction_differs, kept_native, not_mapped,
 };
 
 int rank(const std::string& severity) {

@@ -14,6 +14,9 @@ std::vector<Finding> upcast(const Record& record);
 std::vector<Finding> cache_is_not_need(const Record& record);
 std::vector<Finding> prediction_differs(const Record& record);
 std::vector<Finding> kept_native(const Record& record);
+std::vector<Finding> not_mapped(const Record& record);
+std::vector<Finding> optimizer_state(const Record& record);
+std::vector<Finding> asks_to_run_code(const Record& record);
 
 // What loading itself costs, without the floor; nullopt when the floor of a measured cell is not known.
 struct Cost {

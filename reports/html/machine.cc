@@ -99,6 +99,10 @@ void write_machine(Out& out, const View& view) {
   for (const auto& [dtype, bytes] : checkpoint.dtypes) {
     out.print("<div><dt>stored as {}</dt><dd>{}</dd></div>\n", dtype, human(bytes));
   }
+  for (const auto& [reason, bytes] : checkpoint.encodings) {
+    out.print("<div><dt>cannot be mapped</dt><dd>{}: {}</dd></div>\n", human(bytes), reason);
+  }
+  for (const Remark& remark : checkpoint.remarks) write_fact(out, "noted", remark.text);
   out.raw("</dl>\n</div>\n");
   write_unavailable(out, view);
   out.raw("</section>\n");

@@ -1,5 +1,5 @@
-// A checkpoint as every strategy sees it: tensors with name, dtype and shape, and where their elements lie: plainly in a
-// file, so that they can be mapped, or encoded, so that a bounded decoder has to read them.
+// A checkpoint as every strategy sees it: tensors with name, dtype and shape, and where their elements lie: plainly in
+// a file, so that they can be mapped, or encoded, so that a bounded decoder has to read them.
 //
 // Reading one costs memory in proportion to its number of tensors, never to a number that a file merely claims. A file
 // that does not hold what it must ends in an Error of kind bad_input, one line: file, offset, found, expected.
@@ -54,8 +54,8 @@ struct Tensor {
 
   std::string name;
   std::vector<uint64_t> shape;  // empty for a scalar
-  // Plain: exactly the elements (extent.bytes == bytes()), C order, little-endian, no compression. Encoded: the stretch of
-  // the file that the decoder reads, as far as one stretch tells it.
+  // Plain: exactly the elements (extent.bytes == bytes()), C order, little-endian, no compression. Encoded: the stretch
+  // of the file that the decoder reads, as far as one stretch tells it.
   Extent extent;
   std::shared_ptr<const Encoding> encoding;  // null: plain
   // The earlier tensor whose elements these are (same bytes, dtype and shape: tied weights), or kItself. Set by
@@ -75,8 +75,8 @@ struct CheckpointFile {
 
 // Something a person should know of a checkpoint that could be read all the same.
 struct Remark {
-  std::string id;    // "asks-to-run-code", "optimizer-state", "chosen", "left-out"
-  std::string text;  // one sentence without its full stop; what it quotes is printable already
+  std::string id;      // "asks-to-run-code", "optimizer-state", "chosen", "left-out"
+  std::string text;    // one sentence without its full stop; what it quotes is printable already
   uint64_t bytes = 0;  // of the tensors it speaks of, where it speaks of tensors
 };
 

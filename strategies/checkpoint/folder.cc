@@ -44,20 +44,27 @@ constexpr std::array<std::string_view, 17> kByName{
     "pytorch_model.pt",
 };
 
+// The number of "x-00002-of-00003.gguf" in its set; empty for a file that is no part of one.
+std::string_view part_number(std::string_view name) {
+  const size_t of = name.rfind("-of-");
+  if (of == std::string_view::npos || of < 6 || name[of - 6] != '-') return {};
+  const std::string_view number = name.substr(of - 5, 5);
+  return number.find_first_not_of("0123456789") == std::string_view::npos ? number : std::string_view{};
+}
+
 // The names in a folder that matter, sorted; the rest of it may be of any size.
 struct Listing {
   std::set<std::string> indices;
   std::map<const Format*, std::set<std::string>> files;
-  size_t count = 0;
-};
+  size_t parts = 0;  // among `files`: an index, or the first part, stands for them
 
-// "x-00002-of-00003.gguf": a later part of a set that its first part stands for.
-bool is_later_split(std::string_view name) {
-  const size_t of = name.rfind("-of-");
-  if (!name.ends_with(".gguf") || of == std::string_view::npos || of < 6 || name[of - 6] != '-') return false;
-  const std::string_view number = name.substr(of - 5, 5);
-  return number.find_first_not_of("0123456789") == std::string_view::npos && number != "00001";
-}
+  FolderEntry entry(std::string_view name) const {
+    size_t all = indices.size();
+    for (const auto& [format, names] : files) all += names.size();
+    const bool itself = part_number(name).empty();
+    return {std::string(name), all - parts - (itself ? 1 : 0)};
+  }
+};
 
 Listing list(const std::string& folder) {
   Listing listing;
@@ -68,14 +75,14 @@ Listing list(const std::string& folder) {
     if (name.starts_with('.')) continue;  // what editors and file managers leave behind
     if (name.ends_with(kIndexSuffix)) {
       listing.indices.insert(std::move(name));
-      ++listing.count;
       continue;
     }
-    if (is_later_split(name)) continue;
+    const std::string_view part = part_number(name);
+    if (name.ends_with(".gguf") && !part.empty() && part != "00001") continue;  // its first part has no index
     for (const Format* format : all_formats()) {
       if (!named_as(*format, name)) continue;
+      listing.parts += part.empty() ? 0 : 1;
       listing.files[format].insert(std::move(name));
-      ++listing.count;
       break;
     }
   }
@@ -104,12 +111,12 @@ FolderEntry entry_of(const std::string& folder) {
                        [&](const auto& files) { return files.second.contains(text); });
   };
   for (const std::string_view name : kByName) {
-    if (has(name)) return {std::string(name), found.count - 1};
+    if (has(name)) return found.entry(name);
   }
   for (const Format* format : all_formats()) {
     const auto files = found.files.find(format);
     if (files == found.files.end()) continue;
-    if (files->second.size() == 1) return {*files->second.begin(), found.count - 1};
+    if (files->second.size() == 1) return found.entry(*files->second.begin());
     if (found.indices.size() == 1) break;
     throw Error(
         ErrorKind::bad_input,
@@ -117,7 +124,7 @@ FolderEntry entry_of(const std::string& folder) {
             "{}: found {} checkpoints and no index that joins them ({}), expected one; name the file to be read",
             printable(folder), files->second.size(), shown(files->second)));
   }
-  if (found.indices.size() == 1) return {*found.indices.begin(), found.count - 1};
+  if (found.indices.size() == 1) return found.entry(*found.indices.begin());
   throw Error(ErrorKind::bad_input,
               fmt::format("{}: found no checkpoint, expected model.safetensors, model.safetensors.index.json, "
                           "pytorch_model.bin or a single file of a known format",

@@ -19,14 +19,18 @@ struct Format {
   // Whether the file begins as this format does: a few reads, no promise that the rest holds. Must not throw for a
   // short or foreign file.
   bool (*recognises)(const File& file);
-  // Appends the file's tensors to `checkpoint.tensors`, with `checkpoint.files.size() - 1` as their file: the caller has
-  // entered it. Further files that the first one names (splits, external data) are entered by `read` itself, once
+  // Appends the file's tensors to `checkpoint.tensors`, with `checkpoint.files.size() - 1` as their file: the caller
+  // has entered it. Further files that the first one names (splits, external data) are entered by `read` itself, once
   // require_inside has let them pass. Throws Error (bad_input) where the file does not hold what it must.
   void (*read)(const File& file, Checkpoint& checkpoint);
 };
 
 extern const Format kSafetensors;
+extern const Format kPytorch;
+extern const Format kNumpy;
 extern const Format kHdf5;
+extern const Format kOnnx;
+extern const Format kGguf;
 
 // The registry: registry.cc.
 std::span<const Format* const> all_formats();
@@ -37,9 +41,14 @@ const Format& format_of(const File& file);
 // Reads the set of files that an index (*.index.json) names: shard_index.cc.
 void read_shard_index(const File& index, Checkpoint& checkpoint);
 
+// Opens a file as one of `format`, whatever it begins with: open_checkpoint without its choice, so that a fuzzer spends
+// no input on it.
+Checkpoint open_as(const Format& format, const std::string& path);
+
 bool named_as(const Format& format, std::string_view path);
 
-// The file in a folder that is its checkpoint: folder.cc. Throws Error (bad_input) where there is none or no way to tell.
+// The file in a folder that is its checkpoint: folder.cc. Throws Error (bad_input) where there is none or no way to
+// tell.
 struct FolderEntry {
   std::string name;
   size_t others = 0;  // checkpoints and indices in the folder that were not taken

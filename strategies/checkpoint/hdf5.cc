@@ -52,7 +52,6 @@ bool begins_as_keras(const File& file) {
 }
 
 void read_keras(const File& file, Checkpoint& checkpoint) {
-  checkpoint.format = "keras";
   const ZipArchive archive(file);
   const ZipMember* weights = archive.find(kWeights);
   if (weights == nullptr) {

@@ -84,17 +84,15 @@ class InflateDecoder final : public Decoder {
   // Inflates up to `bytes` bytes; 0 only where more input is taken first or the stream has ended.
   size_t step(unsigned char* to, size_t bytes) {
     if (ended_) return 0;
-    if (stream_.avail_in == 0) {
+    if (stream_.avail_in == 0 && taken_ < extent_.bytes) {
       const auto count = static_cast<size_t>(std::min<uint64_t>(input_.size(), extent_.bytes - taken_));
-      if (count == 0) {
-        fail(fmt::format("the end of the {} compressed bytes of {}", extent_.bytes, shown()),
-             fmt::format("{} bytes more once inflated", member_.plain_bytes - position_));
-      }
       file_.read(extent_.offset + taken_, input_.data(), count);
       taken_ += count;
       stream_.next_in = input_.data();
       stream_.avail_in = static_cast<uInt>(count);
     }
+    // Without input too: what was taken before may have more to give, 258 bytes for every two bits.
+    const bool starved = stream_.avail_in == 0;
     stream_.next_out = to;
     stream_.avail_out = static_cast<uInt>(bytes);
     const int result = inflate(&stream_, Z_NO_FLUSH);
@@ -103,6 +101,9 @@ class InflateDecoder final : public Decoder {
     } else if (result != Z_OK && result != Z_BUF_ERROR) {
       fail(fmt::format("a broken deflate stream in {} ({})", shown(), stream_.msg != nullptr ? stream_.msg : "zlib"),
            "what deflate wrote");
+    } else if (starved && stream_.avail_out == bytes) {
+      fail(fmt::format("the end of the {} compressed bytes of {}", extent_.bytes, shown()),
+           fmt::format("{} bytes more once inflated", member_.plain_bytes - position_));
     }
     return bytes - stream_.avail_out;
   }

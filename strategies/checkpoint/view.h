@@ -20,7 +20,7 @@ struct View {
   uint64_t begin = 0;          // bytes of the storage before its elements
   uint64_t first_element = 0;  // counted from there
   // Elements from one to the next along each dimension; nullopt: C order without gaps. May be 0 (an expanded view).
-  std::optional<std::vector<uint64_t>> strides;
+  std::optional<std::vector<uint64_t>> strides = std::nullopt;
   bool big_endian = false;
 };
 

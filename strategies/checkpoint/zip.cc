@@ -4,9 +4,9 @@
 // archive, a second end record in the comment, names twice, a local header that says otherwise, members that overlap:
 // "A better zip bomb", D. Fifield, 2019).
 //
-// The reader is our own and not minizip's: the checks above need the local headers' names and sizes, the directory's
-// offsets and the gaps between members, none of which minizip's interface gives, so they would have to be read beside
-// it again. It also compares no names, and reads its records a byte a call.
+// The reader is our own and not minizip's (1.1, Debian 12): that opens a member under another name than its local
+// header has, and two members over each other, and does not tell where a record or a local header stands, so that all
+// of the above would have to be read beside it once more. It also reads a byte a call, 123 calls a member.
 //
 // Memory: a record in the directory and a local header take at least 76 bytes of the file and both hold the name; what
 // is kept of a member is as much.
@@ -274,7 +274,8 @@ Storage ZipArchive::storage(const ZipMember& member, uint32_t file) const {
   };
   if ((member.flags & (kEncrypted | kStronglyEncrypted | kHeadersMasked)) != 0) refuse("encrypted", "plain members");
   if ((member.method != kStored && member.method != kDeflate) || (member.flags & kPatch) != 0) {
-    refuse(fmt::format("packed with method {}", member.method), "stored (0) or deflated (8) members");
+    refuse((member.flags & kPatch) != 0 ? "packed as a patch" : fmt::format("packed with method {}", member.method),
+           "stored (0) or deflated (8) members");
   }
   unsigned char header[kLocalBytes];
   file_.read(member.header_at, header, sizeof header);

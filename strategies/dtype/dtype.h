@@ -11,8 +11,8 @@
 
 namespace weighbridge {
 
-// The smallest group of elements that fills whole bytes: one element of most types, two of f4 in one byte, four of f6 in
-// three, 32 of q8_0 in 34. For int8 the code alone, without its row's scale.
+// The smallest group of elements that fills whole bytes: one element of most types, two of f4 in one byte, four of f6
+// in three, 32 of q8_0 in 34. For int8 the code alone, without its row's scale.
 struct Block {
   uint32_t elements;
   uint32_t bytes;
@@ -59,11 +59,10 @@ struct Layout {
   uint64_t unit_bytes() const { return unit_elements() / block(stored).elements * block(stored).bytes; }
 };
 
-// f64, f32, f16, bf16, f8_e4m3, f8_e5m2, f8_e4m3fnuz, f8_e5m2fnuz have a value of their own and can be converted; so can
-// q4_0, q4_1, q5_0, q5_1, q8_0 and q2_k to q6_k, which hold their scales (ggml.h).
-// Integers and booleans are indices, masks and packed codes whose meaning a cast would change, f4, f6 and f8_e8m0 mean
-// nothing without the scales beside them, complex types have two parts, the other blocks need tables: those are
-// delivered as stored.
+// f64, f32, f16, bf16, f8_e4m3, f8_e5m2, f8_e4m3fnuz, f8_e5m2fnuz have a value of their own and can be converted; so
+// can q4_0, q4_1, q5_0, q5_1, q8_0 and q2_k to q6_k, which hold their scales (ggml.h). Integers and booleans are
+// indices, masks and packed codes whose meaning a cast would change, f4, f6 and f8_e8m0 mean nothing without the scales
+// beside them, complex types have two parts, the other blocks need tables: those are delivered as stored.
 bool convertible(Dtype stored);
 
 // `shape` must have passed element_count and packed_bytes for `stored`. A tensor that cannot be converted, or is stored

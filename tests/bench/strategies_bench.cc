@@ -30,8 +30,10 @@ const Checkpoint& warm_checkpoint() {
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 1000) / 512.0f - 1.0f;
     for (uint64_t tensor = 0; tensor < kTensors; ++tensor) {
       if (write(descriptor, values.data(), kTensorBytes) != static_cast<ssize_t>(kTensorBytes)) return made;
-      made.tensors.push_back(
-          {.name = "t" + std::to_string(tensor), .shape = {1024, 1024}, .extent = {0, tensor * kTensorBytes, kTensorBytes}, .encoding = {}});
+      made.tensors.push_back({.name = "t" + std::to_string(tensor),
+                              .shape = {1024, 1024},
+                              .extent = {0, tensor * kTensorBytes, kTensorBytes},
+                              .encoding = {}});
     }
     made.files.push_back({"/proc/self/fd/" + std::to_string(descriptor), kTensors * kTensorBytes});
     return made;

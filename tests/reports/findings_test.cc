@@ -162,3 +162,45 @@ TEST_CASE("findings come by bytes saved, then severity") {
   }));
   CHECK(find(Record{}).empty());
 }
+
+TEST_CASE("asks-to-run-code: a pickle's names are told, with how to load it safely") {
+  Record record = with({measured("eager", "native", kStored)});
+  CHECK_FALSE(only(find(record), "asks-to-run-code"));
+  record.checkpoint.remarks = {{"left-out", "one tensor was left out", 0},
+                               {"asks-to-run-code", "this file asks to run os.system", 0},
+                               {"asks-to-run-code", "this file asks to run builtins.eval", 0}};
+  const auto found = find(record);
+  const Finding* finding = only(found, "asks-to-run-code");
+  REQUIRE(finding != nullptr);
+  CHECK(finding->severity == "high");
+  CHECK(finding->title == "this file asks to run os.system, and 1 more");
+  CHECK_THAT(finding->remedy, ContainsSubstring("weights_only=True") && ContainsSubstring("Nothing of it was run"));
+  record.checkpoint.remarks.pop_back();
+  CHECK(only(find(record), "asks-to-run-code")->title == "this file asks to run os.system");
+}
+
+TEST_CASE("optimizer-state: what a training checkpoint holds beside the weights") {
+  Record record = with({measured("eager", "native", kStored)});
+  record.checkpoint.remarks = {{"optimizer-state", "24 tensors are optimizer state", kStored / 2}};
+  const auto found = find(record);
+  const Finding* finding = only(found, "optimizer-state");
+  REQUIRE(finding != nullptr);
+  CHECK(finding->severity == "medium");
+  CHECK(finding->saves_bytes == kStored / 2);
+  CHECK(finding->title == "6.28 GiB of the 12.6 GiB in this checkpoint are optimizer state, which inference does not use");
+  record.checkpoint.remarks[0].bytes = 0;
+  CHECK_FALSE(only(find(record), "optimizer-state"));
+}
+
+TEST_CASE("not-mapped: a mapping that had to read, with the reason the format gave") {
+  Record record = with({measured("mmap", "native", kStored), measured("eager", "native", kStored)});
+  CHECK_FALSE(only(find(record), "not-mapped"));
+  record.cells[0].fallen_back = {{"compressed with deflate", kStored / 2}, {"big-endian", kStored / 4}};
+  const auto found = find(record);
+  const Finding* finding = only(found, "not-mapped");
+  REQUIRE(finding != nullptr);
+  CHECK(finding->severity == "medium");
+  CHECK(finding->cells == std::vector<std::string>{"mmap/native"});
+  CHECK_THAT(finding->title, ContainsSubstring("9.41 GiB of the 12.6 GiB cannot be mapped") &&
+                                 ContainsSubstring("big-endian; compressed with deflate"));
+}

@@ -192,7 +192,7 @@ class Flip : public Strategy {
       if (tensor != wrong) continue;
       // The file's ninth byte is a brace and no weight of the test's checkpoint has it there.
       steps.read_file({request.checkpoint.tensors[tensor].extent.file, 8, 1},
-                 {weights.back().place, request.layouts[tensor].loaded_bytes / 2});
+                      {weights.back().place, request.layouts[tensor].loaded_bytes / 2});
     }
     use_and_release(request, steps, weights);
   }

@@ -21,6 +21,11 @@ uint64_t bytes_of_chunk(const Dataset& dataset) {
   return dataset.chunking.chunk_elements() * dataset.type.bytes();
 }
 
+// Of a chunk that has to be held whole.
+uint64_t most_filtered(const Frame& frame, const Dataset& dataset) {
+  return (frame.bytes + kSpareBytes) / buffers_for(dataset.chunking.filters, dataset.type.bytes());
+}
+
 size_t capacity_for(const Frame& frame, const Dataset& dataset) {
   const std::vector<ChunkAxis> axes = chunk_axes(dataset);
   // Along axes with chunks of one element, no two rows share a chunk.
@@ -57,6 +62,7 @@ uint64_t chunk_count(const Dataset& dataset) {
 
 uint64_t ChunkedElements::heap_bytes(const Frame& frame, const Dataset& dataset) {
   const uint64_t held = capacity_for(frame, dataset), bytes = bytes_of_chunk(dataset);
+  if (!dataset.chunking.filters.empty() && bytes > most_filtered(frame, dataset)) return sizeof(ChunkedElements);
   const bool mapped = dataset.chunking.filters.empty() && bytes >= kMappedBytes;
   constexpr uint64_t kMapNode = 48;
   constexpr uint64_t kInflate = 48u << 10;  // zlib's state and window
@@ -77,7 +83,7 @@ ChunkedElements::ChunkedElements(Source& source, const Dataset& dataset)
     strides_[i] = strides_[i + 1] * axes_[i + 1].size;
     chunk_strides_[i] = chunk_strides_[i + 1] * axes_[i + 1].chunk;
   }
-  const uint64_t most = (source.frame().bytes + kSpareBytes) / buffers_for(dataset.chunking.filters, element_bytes_);
+  const uint64_t most = most_filtered(source.frame(), dataset);
   if (!dataset.chunking.filters.empty() && chunk_bytes_ > most) {
     throw format_error(source.file().path(), source.frame().base + *dataset.chunking.address,
                        fmt::format("compressed chunks of {} bytes each, which must be held whole", chunk_bytes_),
@@ -224,7 +230,7 @@ void ChunkedElements::load(Held& held, const Place& place) {
   if (chunk->bytes == 0) here.fail("a chunk of 0 bytes", "some");
 
   decoded_ += chunk_bytes_;
-  if (decoded_ / kMostDecoded > delivered_ + kCacheBytes) {
+  if (decoded_ > kMostDecoded * delivered_ + 4 * kCacheBytes) {
     here.fail(fmt::format("chunks across the rows, of which {} bytes had to be decoded for {} bytes of elements",
                           decoded_, delivered_),
               "chunks of whole rows: `h5repack -l` lays them so");

@@ -255,7 +255,10 @@ void take(Source& source, const Message& message, Parts& parts) {
       parts.object.has_links = true;
       break;
     default:
-      if (message.type > MessageType::cache_image && message.needs_to_be_known()) parts.needs_more = true;
+      if ((message.type > MessageType::cache_image || message.type == MessageType::unassigned) &&
+          message.needs_to_be_known()) {
+        parts.needs_more = true;
+      }
       break;
   }
 }

@@ -243,8 +243,12 @@ Elements undo(const std::vector<Filter>& filters, uint32_t mask, std::span<const
     }
     if (!resizes(filter)) continue;
     --left;
-    // What another compression must still be undone of is not much longer than what comes out in the end.
-    const uint64_t room = left == 0 ? chunk_bytes : chunk_bytes + chunk_bytes / 8 + 1024;
+    // What must still be undone has checksums, and another compression's output is not much longer than its input.
+    constexpr uint64_t kFletcherBytes = 4;
+    uint64_t room = left == 0 ? chunk_bytes : chunk_bytes + chunk_bytes / 8 + 1024;
+    for (size_t before = 0; before < i; ++before) {
+      if (used(before) && filters[before].id == kFletcher32) room += kFletcherBytes;
+    }
     Buffer next(static_cast<size_t>(room));
     switch (filter.id) {
       case kDeflate:

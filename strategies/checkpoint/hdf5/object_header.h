@@ -17,6 +17,7 @@ enum class MessageType : uint16_t {
   link = 0x06,
   external_files = 0x07,
   layout = 0x08,
+  unassigned = 0x09,
   filters = 0x0b,
   attribute = 0x0c,
   continuation = 0x10,

@@ -60,6 +60,9 @@ Cursor Block::checked() const& {
   const Cursor inner(*file_, *frame_, what_, guarded, file_offset_);
   whole.skip(guarded.size());
   const uint32_t stored = whole.u32(), is = checksum(guarded);
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+  return inner;  // what is damaged at random would never come further than here
+#endif
   if (stored != is) {
     inner.fail(fmt::format("{} with the checksum {:08x}", what_, is),
                fmt::format("{:08x}, as it says itself: its bytes were changed", stored));

@@ -207,7 +207,9 @@ Record base_record() {
                        148,
                        124'439'808,
                        154'389'504,
-                       {{"f32", stored}}};
+                       {{"f32", stored}},
+                       {},
+                       {}};
   record.settings.seed = 42;
   record.settings.repeat = 3;
   record.settings.cache = "warm";

@@ -1,7 +1,7 @@
 // Files that nobody here wrote. The corpus is not part of the source: it is looked for in $WEIGHBRIDGE_CORPUS, then in
 // shared/corpus beside the source folder, and without it there is nothing to test. Its manifest says of each file what
-// a reader must make of it: exactly these tensors (parse-ok), a refusal in one line (must-reject, at the latest when the
-// elements are read), or either of the two.
+// a reader must make of it: exactly these tensors (parse-ok), a refusal in one line (must-reject, at the latest when
+// the elements are read), or either of the two.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "strategies/checkpoint/digest.h"
+#include "strategies/checkpoint/format.h"
 #include "tests/strategies/checkpoint/fixture.h"
 
 using namespace weighbridge;
@@ -138,5 +139,17 @@ TEST_CASE("the files of the corpus are listed exactly, or refused in one line", 
   for (const auto& [format, counts] : by_format) {
     std::cout << fmt::format("corpus: {}: {} files listed ({} tensors, {} digests compared), {} refused, {} either\n",
                              format, counts.listed, counts.tensors, counts.digests, counts.refused, counts.either);
+  }
+}
+
+TEST_CASE("ONNX has no magic, and yet no file of the corpus is mistaken for a model, and no model missed", "[corpus]") {
+  const std::string corpus = corpus_folder();
+  if (corpus.empty()) return;
+  const nlohmann::json manifest = nlohmann::json::parse(content_of(corpus + "/manifest.json"));
+  for (const nlohmann::json& entry : manifest.at("files")) {
+    if (entry.at("format") == "onnx" && entry.at("expected") != "parse-ok") continue;
+    const std::string path = corpus + "/" + entry.at("file").get<std::string>();
+    INFO(path);
+    CHECK(kOnnx.recognises(File(path)) == (entry.at("format") == "onnx"));
   }
 }

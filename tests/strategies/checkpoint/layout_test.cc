@@ -253,38 +253,44 @@ TEST_CASE("a folder of several checkpoints asks which") {
             "2 more), expected one; name the file to be read");
 }
 
-TEST_CASE("a folder without a checkpoint says what was looked for, and what is there that is not read yet") {
+TEST_CASE("a folder without a checkpoint says what was looked for") {
   TemporaryFolder folder;
-  const std::string nothing =
-      folder.path() +
-      ": found no checkpoint, expected model.safetensors, model.safetensors.index.json or a single *.safetensors";
-  CHECK(refusal(folder.path()) == nothing);
-  folder.write("pytorch_model.bin", "PK");
-  folder.write("model-Q4_0.gguf", "GGUF");
   folder.write("README.md", "");
   CHECK(refusal(folder.path()) ==
-        nothing + "; model-Q4_0.gguf, pytorch_model.bin is there, in a format that is not read yet");
+        folder.path() +
+            ": found no checkpoint, expected model.safetensors, model.safetensors.index.json, pytorch_model.bin or a "
+            "single file of a known format");
 }
 
-TEST_CASE("a file of another format is named for what it is") {
+TEST_CASE("what a folder's checkpoint was, beside others, is said") {
+  TemporaryFolder folder;
+  folder.write("adapter.safetensors", file_of({"other"}));
+  CHECK(open_checkpoint(folder.path()).remarks.empty());
+  folder.write("model.safetensors", file_of({"whole"}));
+  write_sharded(folder);
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  REQUIRE(checkpoint.remarks.size() == 1);
+  CHECK(checkpoint.remarks[0].id == "chosen");
+  CHECK(checkpoint.remarks[0].text == "of this folder model.safetensors was read; 2 others in it were not");
+}
+
+TEST_CASE("what is no checkpoint of any format is named for what it is") {
   TemporaryFolder folder;
   const auto refused = [&](std::string_view name, std::string_view content) {
     const std::string path = folder.write(name, content);
     return refusal(path).substr(path.size() + 2);
   };
-  CHECK(refused("m.gguf", "GGUF\3") == "byte 0: found a GGUF file, expected safetensors");
-  CHECK(refused("m.bin", "PK\3\4...") == "byte 0: found a zip archive (PyTorch, NumPy or Keras), expected safetensors");
-  CHECK(refused("m.h5", "\x89HDF\r\n\x1a\n...") == "byte 0: found an HDF5 file, expected safetensors");
+  std::string known;
+  for (const FormatInfo& format : formats()) known += fmt::format("{}{}", known.empty() ? "" : ", ", format.name);
   CHECK(refused("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n") ==
-        "byte 0: found a Git LFS pointer, not the file itself: run `git lfs pull`, expected safetensors");
+        "byte 0: found a Git LFS pointer, not the file itself: run `git lfs pull`, expected " + known);
   CHECK(refused("model.safetensors", "<!DOCTYPE html><title>404</title>") ==
-        "byte 0: found an HTML page, not the file itself: download it again, expected safetensors");
+        "byte 0: found an HTML page, not the file itself: download it again, expected " + known);
   CHECK(refused("notes.txt", "") ==
-        "byte 0: found an empty file, expected a checkpoint (safetensors), its index, or its folder");
+        "byte 0: found an empty file, expected a checkpoint (" + known + "), its index, or its folder");
   CHECK(refused("notes.txt", "some notes, and then some more") ==
-        "byte 0: found content that no known format begins with (30 bytes), expected a checkpoint (safetensors), its "
-        "index, "
-        "or its folder");
+        "byte 0: found content that no known format begins with (30 bytes), expected a checkpoint (" + known +
+            "), its index, or its folder");
 }
 
 TEST_CASE("a path that cannot be opened is told by the call that failed") {

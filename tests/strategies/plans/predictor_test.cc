@@ -24,7 +24,8 @@ const Checkpoint& checkpoint() {
   static const Checkpoint one = [] {
     Checkpoint made;
     made.files.push_back({"none", 1 << 20});
-    made.tensors.push_back({.name = "w", .shape = {10'000}, .extent = {0, 100, 10'000}, .encoding = {}, .dtype = Dtype::u8});
+    made.tensors.push_back(
+        {.name = "w", .shape = {10'000}, .extent = {0, 100, 10'000}, .encoding = {}, .dtype = Dtype::u8});
     return made;
   }();
   return one;

@@ -62,6 +62,58 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("mmap says of which tensors it reads instead, and why; what can be mapped it maps") {
+  uint64_t fallen = 0, shared = 0;
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
+    const Scratch scratch;
+    const Checkpoint checkpoint = make_checkpoint(scratch, seed);
+    uint64_t encoded = 0;
+    for (const Tensor& tensor : checkpoint.tensors) {
+      if (tensor.same_as != Tensor::kItself) {
+        ++shared;
+      } else if (!tensor.plain()) {
+        encoded += tensor.bytes();
+      }
+    }
+    const Choice choice = parse_choice("mmap");
+    const auto prediction = predict(*choice.strategy, Request(checkpoint, Target{}, 1, choice.options));
+    REQUIRE(prediction);
+    uint64_t told = 0;
+    for (const auto& [reason, bytes] : prediction->fallen_back) {
+      CHECK(reason == "written backwards");
+      told += bytes;
+    }
+    CHECK(told == encoded);
+    CHECK((prediction->weights > 0) == (encoded > 0));
+    fallen += told;
+  }
+  CHECK(fallen > 0);
+  CHECK(shared > 10);
+}
+
+TEST_CASE("tensors that share their elements are loaded once, by every strategy") {
+  const Scratch scratch;
+  Checkpoint checkpoint;
+  checkpoint.path = scratch.path();
+  constexpr uint64_t kBytes = 1u << 20;
+  write_file(scratch / "file", std::string(kBytes, '\x01'));
+  checkpoint.files.push_back({scratch / "file", kBytes});
+  for (uint32_t number = 0; number < 4; ++number) {
+    checkpoint.tensors.push_back({.name = std::to_string(number),
+                                  .shape = {512, 512},
+                                  .extent = {0, 0, kBytes},
+                                  .encoding = {},
+                                  .same_as = number == 0 ? Tensor::kItself : 0});
+  }
+  CHECK(checkpoint.stored_bytes() == kBytes);
+  for (const char* text : kChoices) {
+    const Choice choice = parse_choice(text);
+    const auto prediction = predict(*choice.strategy, Request(checkpoint, Target{Dtype::f16}, 2, choice.options));
+    INFO(text);
+    CHECK(prediction->weights == kBytes / 2);
+  }
+}
+
 TEST_CASE("needs are what the table says: S + T, S, T, a chunk more, nothing") {
   const Scratch scratch;
   Checkpoint checkpoint;
@@ -69,7 +121,8 @@ TEST_CASE("needs are what the table says: S + T, S, T, a chunk more, nothing") {
   constexpr uint64_t kBytes = 1u << 20;
   std::string bytes(4096, 'h');
   for (int number = 0; number < 8; ++number) {
-    checkpoint.tensors.push_back({.name = std::to_string(number), .shape = {512, 512}, .extent = {0, bytes.size(), kBytes}, .encoding = {}});
+    checkpoint.tensors.push_back(
+        {.name = std::to_string(number), .shape = {512, 512}, .extent = {0, bytes.size(), kBytes}, .encoding = {}});
     bytes += std::string(kBytes, '\x01');
   }
   write_file(scratch / "file", bytes);

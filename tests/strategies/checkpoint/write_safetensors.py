@@ -1,9 +1,11 @@
 """Writes a safetensors file with nothing but struct and json, apart from any code of this project.
 
-usage: write_fixture.py OUTPUT, which prints one line per tensor: name (as JSON), dtype, shape, offset, bytes in hex.
+usage: write_safetensors.py FOLDER, which prints for each tensor a line [file, name, dtype, shape, SHA-256 of its elements].
 """
 
+import hashlib
 import json
+import os
 import struct
 import sys
 
@@ -27,12 +29,10 @@ def main() -> None:
         offset += len(data)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    with open(sys.argv[1], "wb") as file:
+    with open(os.path.join(sys.argv[1], "python.safetensors"), "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + b"".join(data for *_, data in TENSORS))
-    offset = 8 + len(text)
     for name, dtype, shape, data in TENSORS:
-        print(json.dumps([name, dtype, shape, offset, data.hex()]))
-        offset += len(data)
+        print(json.dumps(["python.safetensors", name, dtype.lower(), shape, hashlib.sha256(data).hexdigest()]))
 
 
 main()
