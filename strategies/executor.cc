@@ -44,7 +44,7 @@ void Executor::give_back(Held& held) {
   held.address = nullptr;
 }
 
-std::byte* Executor::address(Spot spot) {
+std::byte* Executor::address(Spot spot) const {
   return held_.at(spot.place.id).address + spot.offset;
 }
 

@@ -40,6 +40,11 @@ class Executor : public Steps {
   void use(uint32_t tensor, Spot at) override;
   void opaque(const std::function<void(Memory&)>& work) override;
 
+  // Where a spot of what is held lies now; null for an empty buffer.
+  std::byte* address(Spot spot) const;
+  // Closes what is open of the checkpoint, for a plan that has come to its end and is kept.
+  void close_files() { reader_.close(); }
+
  private:
   struct Held {  // a buffer or a mapping; address is null for an empty buffer and after it was given back
     std::byte* address = nullptr;
@@ -52,7 +57,6 @@ class Executor : public Steps {
   void in_pieces(uint64_t bytes, const Read& read);
   Place hold(Held held);
   void give_back(Held& held);
-  std::byte* address(Spot spot);
 
   const Request& request_;
   Memory& memory_;

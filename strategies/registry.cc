@@ -76,6 +76,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::string_view best;
   size_t best_distance = std::min<size_t>(4, word.size());
   for (const std::string_view candidate : known) {
+    // No distance is below the difference in length: a list of many long names is not worked through for a short word.
+    if (std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size()) >= best_distance) continue;
     // Optimal string alignment: insertions, deletions, substitutions, and swaps of neighbours count one each.
     std::vector<std::vector<size_t>> cost(word.size() + 1, std::vector<size_t>(candidate.size() + 1));
     for (size_t i = 0; i <= word.size(); ++i) cost[i][0] = i;

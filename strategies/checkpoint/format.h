@@ -28,6 +28,9 @@ struct Format {
 extern const Format kSafetensors;
 extern const Format kPytorch;
 extern const Format kNumpy;
+extern const Format kHdf5;
+extern const Format kOnnx;
+extern const Format kGguf;
 
 // The registry: registry.cc.
 std::span<const Format* const> all_formats();
@@ -37,6 +40,10 @@ const Format& format_of(const File& file);
 
 // Reads the set of files that an index (*.index.json) names: shard_index.cc.
 void read_shard_index(const File& index, Checkpoint& checkpoint);
+
+// Opens a file as one of `format`, whatever it begins with: open_checkpoint without its choice, so that a fuzzer spends
+// no input on it.
+Checkpoint open_as(const Format& format, const std::string& path);
 
 bool named_as(const Format& format, std::string_view path);
 

@@ -20,6 +20,12 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kIndexSuffix = ".index.json";
 
+void read_as(const Format& format, const File& file, Checkpoint& checkpoint) {
+  checkpoint.format = format.info.name;
+  checkpoint.files.push_back({file.path(), file.bytes()});
+  format.read(file, checkpoint);
+}
+
 void read_file(const std::string& path, Checkpoint& checkpoint) {
   const File file(path);
   // JSON cannot be mistaken for safetensors: as a header length its first eight bytes are beyond the limit.
@@ -30,10 +36,7 @@ void read_file(const std::string& path, Checkpoint& checkpoint) {
     read_shard_index(file, checkpoint);
     return;
   }
-  const Format& format = format_of(file);
-  checkpoint.format = format.info.name;
-  checkpoint.files.push_back({path, file.bytes()});
-  format.read(file, checkpoint);
+  read_as(format_of(file), file, checkpoint);
 }
 
 auto place(const Tensor& tensor) {
@@ -100,6 +103,14 @@ void require_inside(const std::string& folder, const std::string& path) {
       fmt::format("{}: found a link to {}, expected a file inside the checkpoint's folder; to read it all the same, "
                   "name that file itself",
                   printable(path), printable(real.string())));
+}
+
+Checkpoint open_as(const Format& format, const std::string& path) {
+  Checkpoint checkpoint;
+  checkpoint.path = path;
+  read_as(format, File(path), checkpoint);
+  settle(checkpoint);
+  return checkpoint;
 }
 
 Checkpoint open_checkpoint(const std::string& path) {

@@ -11,7 +11,10 @@ namespace weighbridge {
 namespace {
 
 // In the order in which a file is held against them, and a folder is searched. A new format is one line here.
-constexpr std::array<const Format*, 3> kFormats{&kSafetensors, &kPytorch, &kNumpy};
+constexpr std::array<const Format*, 6> kFormats{
+    &kSafetensors, &kGguf, &kPytorch, &kNumpy, &kHdf5,
+    &kOnnx,  // last: it has no magic
+};
 
 // What people have in place of a checkpoint and take for one.
 struct Foreign {

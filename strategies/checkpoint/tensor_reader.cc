@@ -9,6 +9,29 @@
 #include "strategies/error.h"
 
 namespace weighbridge {
+namespace {
+
+void verify(const File& file, const Checksummed& checked) {
+  constexpr size_t kChunkBytes = 1u << 20;
+  std::vector<unsigned char> chunk(static_cast<size_t>(std::min<uint64_t>(kChunkBytes, checked.extent.bytes)));
+  uLong crc = crc32(0, nullptr, 0);
+  for (uint64_t done = 0; done < checked.extent.bytes;) {
+    const auto bytes = static_cast<size_t>(std::min<uint64_t>(chunk.size(), checked.extent.bytes - done));
+    file.read(checked.extent.offset + done, chunk.data(), bytes);
+    crc = crc32(crc, chunk.data(), static_cast<uInt>(bytes));
+    done += bytes;
+  }
+  if (crc != checked.crc32) {
+    throw format_error(file.path(), checked.extent.offset, fmt::format("{} with the CRC-32 {:08x}", checked.what, crc),
+                       fmt::format("{:08x}, as the file says: its bytes were changed", checked.crc32));
+  }
+}
+
+bool overlap(const Extent& a, const Extent& b) {
+  return a.file == b.file && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+}
+
+}  // namespace
 
 File open_again(const CheckpointFile& wanted) {
   File file(wanted.path);
@@ -43,25 +66,20 @@ void TensorReader::read(uint32_t index, uint64_t begin, void* to, size_t bytes) 
   if (begin + bytes == tensor.bytes()) decoder_.reset();
 }
 
+void TensorReader::close() {
+  decoder_.reset();
+  file_.reset();
+}
+
 void verify_checksums(const Checkpoint& checkpoint) {
-  constexpr size_t kChunkBytes = 1u << 20;
   TensorReader reader(checkpoint);
-  std::vector<unsigned char> chunk;
+  for (const Checksummed& checked : checkpoint.checksums) verify(reader.file(checked.extent.file), checked);
+}
+
+void verify_checksums(const Checkpoint& checkpoint, const Tensor& tensor) {
+  TensorReader reader(checkpoint);
   for (const Checksummed& checked : checkpoint.checksums) {
-    const File& file = reader.file(checked.extent.file);
-    uLong crc = crc32(0, nullptr, 0);
-    chunk.resize(kChunkBytes);
-    for (uint64_t done = 0; done < checked.extent.bytes;) {
-      const auto bytes = static_cast<size_t>(std::min<uint64_t>(kChunkBytes, checked.extent.bytes - done));
-      file.read(checked.extent.offset + done, chunk.data(), bytes);
-      crc = crc32(crc, chunk.data(), static_cast<uInt>(bytes));
-      done += bytes;
-    }
-    if (crc != checked.crc32) {
-      throw format_error(file.path(), checked.extent.offset,
-                         fmt::format("{} with the CRC-32 {:08x}", checked.what, crc),
-                         fmt::format("{:08x}, as the file says: its bytes were changed", checked.crc32));
-    }
+    if (overlap(checked.extent, tensor.extent)) verify(reader.file(checked.extent.file), checked);
   }
 }
 

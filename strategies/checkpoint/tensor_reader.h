@@ -24,6 +24,8 @@ class TensorReader {
   const File& file(uint32_t index);
   // Bytes [begin, begin + bytes) of a tensor's elements: C order, little-endian, packed.
   void read(uint32_t tensor, uint64_t begin, void* to, size_t bytes);
+  // Closes both; the next read opens them again.
+  void close();
 
  private:
   const Checkpoint& checkpoint_;
@@ -36,5 +38,7 @@ class TensorReader {
 // Reads every stretch that the checkpoint's files guard by a checksum (Checkpoint::checksums) and throws Error
 // (bad_input) where one does not hold.
 void verify_checksums(const Checkpoint& checkpoint);
+// The same for the stretches alone that guard bytes of this tensor.
+void verify_checksums(const Checkpoint& checkpoint, const Tensor& tensor);
 
 }  // namespace weighbridge

@@ -1,5 +1,5 @@
 // The kernels, compiled once for each instruction set that Highway knows on this architecture, and chosen when the
-// program runs. decode-inl.h, encode-inl.h and quantise-inl.h hold them; here they are put together.
+// program runs. decode-inl.h, encode-inl.h, quantise-inl.h and dequantise-inl.h hold them; here they are put together.
 //
 // Bit-exactness over all instruction sets is what makes a checksum comparable between machines, so nothing is left to
 // Highway's conversions where they differ between targets: see WEIGHBRIDGE_NATIVE_F16.
@@ -26,6 +26,7 @@ HWY_AFTER_NAMESPACE();
 #else
 
 #include "strategies/dtype/decode-inl.h"
+#include "strategies/dtype/dequantise-inl.h"
 #include "strategies/dtype/encode-inl.h"
 #include "strategies/dtype/quantise-inl.h"
 
@@ -59,6 +60,26 @@ void ConvertFrom(const Layout& layout, uint64_t first, uint64_t count, const uin
   }
 }
 
+// As ConvertFrom, for the types whose elements come in blocks.
+void ConvertFromBlocks(const Layout& layout, uint64_t first, uint64_t count, const uint8_t* source, uint8_t* tensor) {
+  switch (layout.loaded) {
+    case Dtype::f32:
+      return ConvertBlocks<ToF32>(layout.stored, source, count, tensor + first * ToF32::kBytes);
+    case Dtype::f16:
+      return ConvertBlocks<ToF16>(layout.stored, source, count, tensor + first * ToF16::kBytes);
+    case Dtype::bf16:
+      return ConvertBlocks<ToBf16>(layout.stored, source, count, tensor + first * ToBf16::kBytes);
+    case Dtype::int8: {
+      const uint64_t row = first / layout.row_elements;
+      uint8_t* codes = tensor + layout.rows * sizeof(float) + first;
+      return QuantiseBlockRows(layout.stored, source, count / layout.row_elements, layout.row_elements,
+                               tensor + row * sizeof(float), codes);
+    }
+    default:
+      HWY_ABORT("convert: dtype %d is no target", static_cast<int>(layout.loaded));
+  }
+}
+
 void Convert(const Layout& layout, uint64_t first, uint64_t count, const std::byte* source_bytes,
              std::byte* tensor_bytes) {
   const auto* source = reinterpret_cast<const uint8_t*>(source_bytes);
@@ -85,7 +106,7 @@ void Convert(const Layout& layout, uint64_t first, uint64_t count, const std::by
     case Dtype::f8_e5m2fnuz:
       return ConvertFrom<FromF8E5m2fnuz>(layout, first, count, source, tensor);
     default:
-      HWY_ABORT("convert: dtype %d has no value to convert", static_cast<int>(layout.stored));
+      return ConvertFromBlocks(layout, first, count, source, tensor);
   }
 }
 

@@ -8,6 +8,7 @@
 //     scale)) clamped to [-127, 127], where x is the element in f32 (an f64 is rounded to it first); a row whose scale
 //     is below the smallest normal f32 is all zero with scale 0, whatever else is in it; elsewhere infinity becomes
 //     +-127 and NaN 0, each counted by accuracy.h.
+// The blocks of ggml (ggml.h) are dequantised to f32, exactly as ggml does; that f32 is the element that these rules take.
 // f8 NaN keeps its bits in the same way: S.1111.111 becomes 0x7ff00000 with its sign, fnuz' only one 0xffc00000.
 // Sources and targets need no alignment: a view into a checkpoint has none.
 #pragma once
@@ -21,7 +22,7 @@ namespace weighbridge {
 
 // Converts elements [first, first + count) of a tensor. `source` points at element `first` in the stored dtype;
 // `tensor` is the start of the tensor's whole delivered buffer (layout.loaded_bytes long), so that int8 can place
-// scales and codes. `layout.converted()` must hold; for int8, first and count are multiples of unit_elements().
+// scales and codes. `layout.converted()` must hold; first and count are multiples of layout.unit_elements().
 void convert(const Layout& layout, uint64_t first, uint64_t count, const std::byte* source, std::byte* tensor);
 
 }  // namespace weighbridge

@@ -69,6 +69,9 @@ constexpr std::array kDescriptions = {
     Description{Dtype::tq1_0, "tq1_0", {256, 54}, false},
     Description{Dtype::tq2_0, "tq2_0", {256, 66}, false},
     Description{Dtype::mxfp4, "mxfp4", {32, 17}, false},
+    Description{Dtype::nvfp4, "nvfp4", {64, 36}, false},
+    Description{Dtype::q1_0, "q1_0", {128, 18}, false},
+    Description{Dtype::q2_0, "q2_0", {64, 18}, false},
     Description{Dtype::int8, "int8", {1, 1}, false},
 };
 

@@ -1,4 +1,5 @@
-// Element types: what a checkpoint stores, and what a strategy can be asked to deliver.
+// Element types: what a checkpoint stores, and what a strategy can be asked to deliver. The list of them is public:
+// weighbridge/dtype.h.
 #pragma once
 
 #include <cstdint>
@@ -6,65 +7,9 @@
 #include <span>
 #include <string_view>
 
+#include "weighbridge/dtype.h"
+
 namespace weighbridge {
-
-// Stored element types, named as the field names them. Packed types (i4, u4, f4, f6) share bytes between elements; the
-// quantised types of ggml (q4_0 and below) hold blocks of elements with the scales that give them a value.
-enum class Dtype : uint8_t {
-  boolean,
-  u8,
-  i8,
-  u16,
-  i16,
-  u32,
-  i32,
-  u64,
-  i64,
-  f4,           // E2M1, two a byte
-  f6_e2m3,      // four in three bytes
-  f6_e3m2,      // four in three bytes
-  f8_e4m3,      // OCP E4M3 (finite, "fn"): no infinity, NaN is S.1111.111
-  f8_e5m2,      // IEEE-like
-  f8_e4m3fnuz,  // finite, one NaN (0x80), no negative zero
-  f8_e5m2fnuz,
-  f8_e8m0,  // a power of two, as block scales use it
-  f16,
-  bf16,
-  f32,
-  f64,
-  i4,  // two a byte, the first in the low half
-  u4,
-  c32,  // complex: two f16
-  c64,  // complex: two f32
-  c128,
-  q4_0,  // from here to q8_k and below: ggml's blocks, https://github.com/ggml-org/ggml (ggml-common.h)
-  q4_1,
-  q5_0,
-  q5_1,
-  q8_0,
-  q8_1,
-  q2_k,
-  q3_k,
-  q4_k,
-  q5_k,
-  q6_k,
-  q8_k,
-  iq1_s,
-  iq1_m,
-  iq2_xxs,
-  iq2_xs,
-  iq2_s,
-  iq3_xxs,
-  iq3_s,
-  iq4_nl,
-  iq4_xs,
-  tq1_0,
-  tq2_0,
-  mxfp4,
-  int8,  // symmetric, one f32 scale per output row: never stored, only delivered; see Layout
-};
-
-std::string_view name(Dtype dtype);
 
 // The smallest group of elements that fills whole bytes: one element of most types, two of f4 in one byte, four of f6
 // in three, 32 of q8_0 in 34. For int8 the code alone, without its row's scale.

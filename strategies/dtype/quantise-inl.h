@@ -116,20 +116,24 @@ HWY_INLINE void TransformBackward(const uint8_t* source, uint64_t count, uint8_t
   }
 }
 
+// The scale of a row whose largest finite magnitude has these bits; 0 where its codes are all to be 0.
+HWY_INLINE float ScaleOf(int32_t largest) {
+  float magnitude;
+  std::memcpy(&magnitude, &largest, sizeof magnitude);
+  const float scale = magnitude / 127.0F;
+  return scale < FLT_MIN ? 0 : scale;
+}
+
 // Returns the scale.
 template <class From>
 HWY_INLINE float QuantiseRow(const uint8_t* source, uint64_t count, uint8_t* codes) {
   int32_t largest = LargestMagnitude<From, false>(source, count);
   const bool finite = largest < kInfinityBits;
   if (!finite) largest = LargestMagnitude<From, true>(source, count);
-  float magnitude;
-  std::memcpy(&magnitude, &largest, sizeof magnitude);
-  const float scale = magnitude / 127.0F;
-  if (scale < FLT_MIN) {
+  const float scale = ScaleOf(largest);
+  if (scale == 0) {
     std::memset(codes, 0, count);
-    return 0;
-  }
-  if (!finite) {
+  } else if (!finite) {
     TransformBackward<From>(source, count, codes, ToInt8<false>{1.0F / scale});
   } else {
     TransformBackward<From>(source, count, codes, ToInt8<true>{1.0F / scale});

@@ -17,6 +17,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "strategies/dtype/ggml.h"
+
 namespace weighbridge::scalar {
 namespace {
 
@@ -159,6 +161,29 @@ Element read(Dtype dtype, const std::byte* source) {
   }
 }
 
+// The elements of a run in the stored dtype, one by one; of a block type each block is dequantised when the first of
+// its elements is asked for.
+class Elements {
+ public:
+  Elements(Dtype stored, const std::byte* source) : stored_(stored), unit_(block(stored)), source_(source) {}
+
+  Element at(uint64_t index) {
+    if (unit_.elements == 1) return read(stored_, source_ + index * unit_.bytes);
+    if (const uint64_t wanted = index / unit_.elements; wanted != block_) {
+      dequantise_block(stored_, source_ + wanted * unit_.bytes, values_);
+      block_ = wanted;
+    }
+    return {std::bit_cast<uint32_t>(values_[index % unit_.elements]), kF32};
+  }
+
+ private:
+  const Dtype stored_;
+  const Block unit_;
+  const std::byte* const source_;
+  float values_[kLargestBlock];
+  uint64_t block_ = UINT64_MAX;  // whose values these are
+};
+
 double value(Element element) {
   if (element.format.mantissa_bits == kF64.mantissa_bits) return std::bit_cast<double>(element.bits);
   return std::bit_cast<float>(static_cast<uint32_t>(element.bits));
@@ -187,10 +212,10 @@ void compare(double before, double after, Accuracy& accuracy) {
 void convert_floats(const Layout& layout, uint64_t count, const std::byte* source, std::byte* target,
                     Accuracy* accuracy) {
   const Format to = format(layout.loaded);
-  const size_t source_bytes = block(layout.stored).bytes;
   const size_t target_bytes = block(layout.loaded).bytes;
+  Elements elements(layout.stored, source);
   for (uint64_t i = 0; i < count; ++i) {
-    const Element element = read(layout.stored, source + i * source_bytes);
+    const Element element = elements.at(i);
     const uint64_t result =
         to.mantissa_bits == kF32.mantissa_bits ? f32_bits(element) : narrow(element.bits, element.format, to);
     std::memcpy(target + i * target_bytes, &result, target_bytes);  // little-endian
@@ -212,10 +237,10 @@ int round_to_even(float value) {
 
 void quantise_row(Dtype stored, uint64_t count, const std::byte* source, std::byte* scale_at, std::byte* codes,
                   Accuracy* accuracy) {
-  const size_t source_bytes = block(stored).bytes;
+  Elements elements(stored, source);
   uint32_t largest = 0;  // of the finite magnitudes; the order of their bits is the order of their values
   for (uint64_t i = 0; i < count; ++i) {
-    const uint32_t magnitude = f32_bits(read(stored, source + i * source_bytes)) & 0x7fffffff;
+    const uint32_t magnitude = f32_bits(elements.at(i)) & 0x7fffffff;
     if (magnitude < 0x7f800000) largest = std::max(largest, magnitude);
   }
   float scale = std::bit_cast<float>(largest) / 127.0F;
@@ -228,7 +253,7 @@ void quantise_row(Dtype stored, uint64_t count, const std::byte* source, std::by
   std::memcpy(scale_at, &scale, sizeof scale);
 
   for (uint64_t i = 0; i < count; ++i) {
-    const Element element = read(stored, source + i * source_bytes);
+    const Element element = elements.at(i);
     const float rounded = std::bit_cast<float>(f32_bits(element));
     int code = 0;
     if (scale != 0 && !std::isnan(rounded)) code = round_to_even(std::clamp(rounded * inverse, -127.0F, 127.0F));
@@ -270,7 +295,7 @@ void convert(const Layout& layout, uint64_t first, uint64_t count, const std::by
     convert_floats(layout, count, source, tensor + first * target_bytes, accuracy);
     return;
   }
-  const uint64_t row_bytes = layout.row_elements * block(layout.stored).bytes;
+  const uint64_t row_bytes = layout.unit_bytes();
   std::byte* codes = tensor + layout.rows * sizeof(float);
   const uint64_t first_row = first / layout.row_elements;
   for (uint64_t i = 0; i < count / layout.row_elements; ++i) {

@@ -80,7 +80,7 @@ void measure(benchmark::State& state, Destination destination, size_t bytes, siz
 // Any bits but those of infinity, NaN and subnormals, which weights do not have.
 std::vector<std::byte> weights(Dtype dtype, uint64_t elements) {
   std::mt19937 random(1);
-  std::vector<std::byte> bytes(elements * block(dtype).bytes);
+  std::vector<std::byte> bytes(packed_bytes(dtype, elements).value());
   for (size_t i = 0; i + 4 <= bytes.size(); i += 4) {
     const uint32_t word = (random() & 0x8fff8fff) | 0x30003000;
     std::memcpy(bytes.data() + i, &word, sizeof word);
@@ -90,7 +90,8 @@ std::vector<std::byte> weights(Dtype dtype, uint64_t elements) {
 
 void run_convert(benchmark::State& state, Dtype stored, Dtype loaded, bool one_row, Destination destination) {
   const auto moved = static_cast<uint64_t>(state.range(0));
-  const uint64_t rows = moved / (block(stored).bytes + block(loaded).bytes) / kRowElements;
+  const uint64_t rows =
+      moved / (packed_bytes(stored, kRowElements).value() + packed_bytes(loaded, kRowElements).value());
   const std::array<uint64_t, 2> matrix = {rows, kRowElements};
   const std::array<uint64_t, 1> vector = {rows * kRowElements};
   const Layout layout = one_row ? weighbridge::layout(stored, vector, Target{loaded})
@@ -119,7 +120,8 @@ void add(const std::string& name, Run run) {
 const bool registered = [] {
   add("memcpy", run_memcpy);
   for (const Dtype stored : {Dtype::f32, Dtype::f64, Dtype::f16, Dtype::bf16, Dtype::f8_e4m3, Dtype::f8_e5m2,
-                             Dtype::f8_e4m3fnuz, Dtype::f8_e5m2fnuz}) {
+                             Dtype::f8_e4m3fnuz, Dtype::f8_e5m2fnuz, Dtype::q4_0, Dtype::q4_1, Dtype::q5_0, Dtype::q5_1,
+                             Dtype::q8_0, Dtype::q2_k, Dtype::q3_k, Dtype::q4_k, Dtype::q5_k, Dtype::q6_k}) {
     for (const Dtype loaded : {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::int8}) {
       if (stored == loaded) continue;
       add(fmt::format("convert/{}_to_{}", name(stored), name(loaded)),

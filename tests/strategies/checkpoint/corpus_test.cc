@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "strategies/checkpoint/digest.h"
+#include "strategies/checkpoint/format.h"
 #include "tests/strategies/checkpoint/fixture.h"
 
 using namespace weighbridge;
@@ -91,7 +92,10 @@ void expect_tensors(const nlohmann::json& entry, const std::string& path, Counts
       }
     }
   }
-  CHECK_NOTHROW(read_everything(checkpoint));
+  // What declares far more bytes than its file holds is listed; whether it can be read is the reader's affair.
+  const bool huge = std::any_of(tensors.begin(), tensors.end(),
+                                [](const nlohmann::json& tensor) { return tensor.contains("huge_bytes"); });
+  if (!huge) CHECK_NOTHROW(read_everything(checkpoint));
 }
 
 }  // namespace
@@ -135,5 +139,17 @@ TEST_CASE("the files of the corpus are listed exactly, or refused in one line", 
   for (const auto& [format, counts] : by_format) {
     std::cout << fmt::format("corpus: {}: {} files listed ({} tensors, {} digests compared), {} refused, {} either\n",
                              format, counts.listed, counts.tensors, counts.digests, counts.refused, counts.either);
+  }
+}
+
+TEST_CASE("ONNX has no magic, and yet no file of the corpus is mistaken for a model, and no model missed", "[corpus]") {
+  const std::string corpus = corpus_folder();
+  if (corpus.empty()) return;
+  const nlohmann::json manifest = nlohmann::json::parse(content_of(corpus + "/manifest.json"));
+  for (const nlohmann::json& entry : manifest.at("files")) {
+    if (entry.at("format") == "onnx" && entry.at("expected") != "parse-ok") continue;
+    const std::string path = corpus + "/" + entry.at("file").get<std::string>();
+    INFO(path);
+    CHECK(kOnnx.recognises(File(path)) == (entry.at("format") == "onnx"));
   }
 }

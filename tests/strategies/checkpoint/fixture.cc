@@ -1,5 +1,6 @@
 #include "tests/strategies/checkpoint/fixture.h"
 
+#include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,7 @@ std::string refusal(const std::string& path) {
 uint64_t peak_growth(const std::function<void()>& work) {
   int ends[2];
   if (::pipe(ends) != 0) throw std::runtime_error("pipe");
+  ::malloc_trim(0);  // what was freed and kept the child would use first, unseen
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("fork");
   if (child == 0) {
@@ -95,6 +97,15 @@ uint64_t peak_growth(const std::function<void()>& work) {
   REQUIRE(told);
   REQUIRE(status == 0);
   return growth;
+}
+
+uint64_t bytes_read() {
+  std::ifstream io("/proc/self/io");
+  std::string field;
+  uint64_t bytes = 0;
+  io >> field >> bytes;
+  if (field != "rchar:") throw std::runtime_error("/proc/self/io does not begin with rchar");
+  return bytes;
 }
 
 }  // namespace weighbridge::testing

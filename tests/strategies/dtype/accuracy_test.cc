@@ -94,6 +94,24 @@ TEST_CASE("an f64 beyond f32 is clipped by int8, with its error", "[accuracy]") 
   CHECK(narrowed.compared == 1);
 }
 
+TEST_CASE("the accuracy of a block is that against its dequantised values", "[accuracy]") {
+  // q8_0: d = 0x1.004p0, which f16 holds; times 3 it needs 12 bits, one more than f16 has, and rounds to 0x1.808p1.
+  std::vector<std::byte> bytes(34);
+  bytes[0] = std::byte{0x01};
+  bytes[1] = std::byte{0x3c};
+  bytes[2] = std::byte{3};
+  const uint64_t shape[] = {32};
+  const Layout layout = weighbridge::layout(Dtype::q8_0, shape, Target{Dtype::f16});
+  std::vector<std::byte> tensor(layout.loaded_bytes);
+  Accuracy accuracy;
+  weighbridge::scalar::convert(layout, 0, layout.elements, bytes.data(), tensor.data(), &accuracy);
+  CHECK(accuracy.elements == 32);
+  CHECK(accuracy.compared == 32);
+  CHECK(accuracy.signal_squares == 0x1.806p1 * 0x1.806p1);
+  CHECK(accuracy.max_abs_error == 0x1p-10);
+  CHECK(accuracy.flushed == 0);
+}
+
 TEST_CASE("accuracies of parts add up to that of the whole", "[accuracy]") {
   const std::vector<float> values = {1.0001F, 1e6F, 1e-9F, kNan, 3.3F, -70000, 0.1F, 2.2F};
   const Accuracy whole = accuracy_of<float>(Dtype::f32, Dtype::f16, values);

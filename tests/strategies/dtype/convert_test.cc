@@ -23,8 +23,10 @@ using weighbridge::Layout;
 using weighbridge::Target;
 using Bytes = std::vector<std::byte>;
 
-constexpr Dtype kSources[] = {Dtype::f64,     Dtype::f32,     Dtype::f16,         Dtype::bf16,
-                              Dtype::f8_e4m3, Dtype::f8_e5m2, Dtype::f8_e4m3fnuz, Dtype::f8_e5m2fnuz};
+constexpr Dtype kSources[] = {Dtype::f64,     Dtype::f32,         Dtype::f16,         Dtype::bf16, Dtype::f8_e4m3,
+                              Dtype::f8_e5m2, Dtype::f8_e4m3fnuz, Dtype::f8_e5m2fnuz, Dtype::q4_0, Dtype::q4_1,
+                              Dtype::q5_0,    Dtype::q5_1,        Dtype::q8_0,        Dtype::q2_k, Dtype::q3_k,
+                              Dtype::q4_k,    Dtype::q5_k,        Dtype::q6_k};
 constexpr Dtype kTargets[] = {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::int8};
 
 // Runs `body` once on each instruction set, and says which where it fails.
@@ -76,7 +78,9 @@ void require_same(const Layout& layout, const Bytes& source, const Bytes& vector
   uint64_t before = 0;
   uint64_t vector = 0;
   uint64_t scalar = 0;
-  if (layout.loaded != Dtype::int8) std::memcpy(&before, source.data() + element * source_bytes, source_bytes);
+  if (layout.loaded != Dtype::int8 && block(layout.stored).elements == 1) {
+    std::memcpy(&before, source.data() + element * source_bytes, source_bytes);
+  }
   std::memcpy(&vector, vectors.data() + element * target_bytes, target_bytes);
   std::memcpy(&scalar, scalars.data() + element * target_bytes, target_bytes);
   FAIL(name(layout.stored) << " to " << name(layout.loaded) << ", byte " << at << ": source 0x" << std::hex << before
@@ -84,7 +88,7 @@ void require_same(const Layout& layout, const Bytes& source, const Bytes& vector
 }
 
 void require_vectors_equal_scalars(Dtype stored, const Bytes& source) {
-  const uint64_t elements = source.size() / block(stored).bytes;
+  const uint64_t elements = source.size() / block(stored).bytes * block(stored).elements;
   for (const Dtype loaded : kTargets) {
     if (loaded == stored) continue;
     const Layout layout = layout_of(stored, loaded, {elements});
@@ -166,6 +170,7 @@ TEST_CASE("vectors convert every f16, bf16 and f8 as scalars do", "[dtype]") {
   std::vector<uint8_t> quarters(256);
   for (size_t i = 0; i < quarters.size(); ++i) quarters[i] = static_cast<uint8_t>(i);
   for (const Dtype stored : kSources) {
+    if (block(stored).elements > 1) continue;
     if (block(stored).bytes == 2) require_vectors_equal_scalars(stored, bytes_of(halves));
     if (block(stored).bytes == 1) require_vectors_equal_scalars(stored, bytes_of(quarters));
   }
@@ -178,8 +183,10 @@ TEST_CASE("vectors convert f64 as scalars do, also where rounding twice would di
 TEST_CASE("runs of every length up to several vectors convert alike", "[dtype]") {
   std::mt19937 random(7);
   for (const Dtype stored : kSources) {
-    for (uint64_t elements = 1; elements < 150; ++elements) {
-      Bytes source(elements * block(stored).bytes);
+    // Blocks go in tiles of 256 elements.
+    const uint64_t most = block(stored).elements == 1 ? 150 : 40;
+    for (uint64_t units = 1; units < most; ++units) {
+      Bytes source(units * block(stored).bytes);
       for (std::byte& byte : source) byte = static_cast<std::byte>(random());
       require_vectors_equal_scalars(stored, source);
     }
@@ -189,13 +196,14 @@ TEST_CASE("runs of every length up to several vectors convert alike", "[dtype]")
 TEST_CASE("neither source nor target needs to be aligned, and nothing beside the target is written", "[dtype]") {
   std::mt19937 random(11);
   constexpr uint64_t kRows = 3;
-  constexpr uint64_t kRowElements = 77;
   for (const Dtype stored : kSources) {
-    Bytes source(kRows * kRowElements * block(stored).bytes);
+    const uint64_t row_units = block(stored).elements == 1 ? 77 : 11;
+    const uint64_t row_elements = row_units * block(stored).elements;
+    Bytes source(kRows * row_units * block(stored).bytes);
     for (std::byte& byte : source) byte = static_cast<std::byte>(random());
     for (const Dtype loaded : kTargets) {
       if (loaded == stored) continue;
-      const Layout layout = layout_of(stored, loaded, {kRows, kRowElements});
+      const Layout layout = layout_of(stored, loaded, {kRows, row_elements});
       const Bytes expected = by_scalars(layout, source);
       on_every_target([&] {
         for (size_t offset = 0; offset < 9; ++offset) {
@@ -218,23 +226,25 @@ TEST_CASE("neither source nor target needs to be aligned, and nothing beside the
 TEST_CASE("any split into chunks delivers the same bytes as one call", "[dtype]") {
   std::mt19937 random(13);
   constexpr uint64_t kRows = 41;
-  constexpr uint64_t kRowElements = 19;
   for (const Dtype stored : kSources) {
+    const uint64_t block_elements = block(stored).elements;
+    const uint64_t row_units = block_elements == 1 ? 19 : 3;
+    const uint64_t row_elements = row_units * block_elements;
     const size_t source_bytes = block(stored).bytes;
-    Bytes source(kRows * kRowElements * source_bytes);
+    Bytes source(kRows * row_units * source_bytes);
     for (std::byte& byte : source) byte = static_cast<std::byte>(random());
     for (const Dtype loaded : kTargets) {
       if (loaded == stored) continue;
-      const Layout layout = layout_of(stored, loaded, {kRows, kRowElements});
+      const Layout layout = layout_of(stored, loaded, {kRows, row_elements});
       const Bytes expected = by_vectors(layout, source);
       const uint64_t unit = layout.unit_elements();
-      CHECK(unit == (loaded == Dtype::int8 ? kRowElements : 1));
+      CHECK(unit == (loaded == Dtype::int8 ? row_elements : block_elements));
       for (int repeat = 0; repeat < 20; ++repeat) {
         Bytes vectors(layout.loaded_bytes);
         Bytes scalars(layout.loaded_bytes);
         for (uint64_t first = 0; first < layout.elements;) {
           const uint64_t count = std::min<uint64_t>(layout.elements - first, unit * (1 + random() % 23));
-          const std::byte* at = source.data() + first * source_bytes;
+          const std::byte* at = source.data() + first / block_elements * source_bytes;
           weighbridge::convert(layout, first, count, at, vectors.data());
           weighbridge::scalar::convert(layout, first, count, at, scalars.data(), nullptr);
           first += count;
@@ -243,6 +253,23 @@ TEST_CASE("any split into chunks delivers the same bytes as one call", "[dtype]"
         require_same(layout, source, scalars, expected);
       }
     }
+  }
+}
+
+TEST_CASE("vectors dequantise finite blocks, as all real ones are, as scalars do", "[dtype]") {
+  std::mt19937 random(23);
+  for (const Dtype stored : kSources) {
+    if (block(stored).elements == 1) continue;
+    Bytes source(64 * block(stored).bytes);
+    // Exponents of f16 below the largest wherever a scale may stand.
+    for (std::byte& byte : source) byte = static_cast<std::byte>(random() & 0xbf);
+    require_vectors_equal_scalars(stored, source);
+    // Codes of all values: only where the scales stand, at the block's ends, are the exponents kept low.
+    for (size_t i = 0; i < source.size(); ++i) {
+      const size_t at = i % block(stored).bytes;
+      if (at >= 4 && at < block(stored).bytes - 4) source[i] = static_cast<std::byte>(random());
+    }
+    require_vectors_equal_scalars(stored, source);
   }
 }
 

@@ -47,6 +47,11 @@ TEST_CASE("packed bytes count whole bytes only and never overflow", "[dtype]") {
   CHECK(packed_bytes(Dtype::f64, kMost / 8) == kMost - 7);
   CHECK(packed_bytes(Dtype::f64, kMost / 8 + 1) == std::nullopt);
   CHECK(packed_bytes(Dtype::u8, kMost) == kMost);
+  CHECK(packed_bytes(Dtype::q4_0, 64) == 36);
+  CHECK(packed_bytes(Dtype::q4_0, 63) == std::nullopt);
+  CHECK(packed_bytes(Dtype::q6_k, 512) == 420);
+  CHECK(packed_bytes(Dtype::q8_0, uint64_t{1} << 63) == 34 * (uint64_t{1} << 58));
+  CHECK(packed_bytes(Dtype::q8_1, uint64_t{1} << 63) == 36 * (uint64_t{1} << 58));
 }
 
 TEST_CASE("the number of elements is the product of the shape, or nothing where that overflows", "[dtype]") {
@@ -73,18 +78,20 @@ TEST_CASE("targets are named as on the command line", "[dtype]") {
   CHECK(weighbridge::parse_target("F16") == std::nullopt);
 }
 
-TEST_CASE("only floats with a value of their own are converted", "[dtype]") {
-  const std::set<Dtype> floats = {Dtype::f64,     Dtype::f32,     Dtype::f16,         Dtype::bf16,
-                                  Dtype::f8_e4m3, Dtype::f8_e5m2, Dtype::f8_e4m3fnuz, Dtype::f8_e5m2fnuz};
+TEST_CASE("only floats with a value of their own, and blocks that hold their scales, are converted", "[dtype]") {
+  const std::set<Dtype> floats = {Dtype::f64,     Dtype::f32,         Dtype::f16,         Dtype::bf16, Dtype::f8_e4m3,
+                                  Dtype::f8_e5m2, Dtype::f8_e4m3fnuz, Dtype::f8_e5m2fnuz, Dtype::q4_0, Dtype::q4_1,
+                                  Dtype::q5_0,    Dtype::q5_1,        Dtype::q8_0,        Dtype::q2_k, Dtype::q3_k,
+                                  Dtype::q4_k,    Dtype::q5_k,        Dtype::q6_k};
   for (int i = 0; i <= static_cast<int>(Dtype::int8); ++i) {
     const auto dtype = static_cast<Dtype>(i);
     INFO(name(dtype));
     CHECK(weighbridge::convertible(dtype) == floats.contains(dtype));
     for (const weighbridge::TargetInfo& info : weighbridge::targets()) {
-      const Layout layout = layout_of(dtype, {4, 8}, info.target);
+      const Layout layout = layout_of(dtype, {4, 256}, info.target);
       const bool converts = floats.contains(dtype) && info.target.dtype && info.target.dtype != dtype;
       CHECK(layout.converted() == converts);
-      CHECK(layout.stored_bytes == packed_bytes(dtype, 32));
+      CHECK(layout.stored_bytes == packed_bytes(dtype, 1024));
       if (!converts) CHECK(layout.loaded_bytes == layout.stored_bytes);
     }
   }
@@ -104,6 +111,11 @@ TEST_CASE("int8 has one scale a row, and the row is the first dimension", "[dtyp
   const Layout scalar = layout_of(Dtype::f64, {}, int8);
   CHECK(scalar.rows == 1);
   CHECK(scalar.loaded_bytes == 5);
+  const Layout blocks = layout_of(Dtype::q4_0, {5, 64}, int8);
+  CHECK(blocks.unit_elements() == 64);
+  CHECK(blocks.unit_bytes() == 36);
+  CHECK(blocks.loaded_bytes == 5 * 4 + 320);
+  CHECK(layout_of(Dtype::q4_0, {5, 64}, Target{Dtype::f32}).unit_bytes() == 18);
   const Layout half = layout_of(Dtype::f32, {5, 6}, Target{Dtype::f16});
   CHECK(half.rows == 1);
   CHECK(half.row_elements == 30);
