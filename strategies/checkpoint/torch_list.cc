@@ -118,8 +118,6 @@ class Lister final : public TorchVisitor {
   // A storage that stands in the pickle itself, as bytes that torch.save made: what pickle.dump writes of a tensor.
   Found find_inside(PickleRef object, const std::string& what) {
     const PickleValues& values = pickle_.values;
-    const auto [known, added] = inside_.try_emplace(object);
-    if (!added) return known->second;
     const PickleRef args = values.object(object).args;
     const uint64_t at = values.object(object).at;
     const PickleRef bytes =
@@ -129,6 +127,8 @@ class Lister final : public TorchVisitor {
                           "bytes as protocol 3 and above writes them");
     }
     const PickleValues::Stretch stretch = values.bytes(bytes);
+    const auto [known, added] = inside_.try_emplace(stretch.at);
+    if (!added) return known->second;
     const Storage storage{{pickle_.stream.storage().extent.file, pickle_.stream.place(stretch.at), stretch.bytes}, {}};
     const StoredAlone alone =
         read_stored_alone(pickle_.stream.file(), storage, checkpoint_, what, pickle_.limit_bytes - heap_);
@@ -209,7 +209,7 @@ class Lister final : public TorchVisitor {
   TorchRemarks remarks_;
   TensorLayout layout_;
   std::vector<Use> uses_;
-  std::map<PickleRef, Found> inside_;
+  std::map<uint64_t, Found> inside_;  // by where in the pickle their bytes are
   uint64_t heap_;
 };
 

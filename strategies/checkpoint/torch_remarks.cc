@@ -11,7 +11,8 @@ namespace {
 
 constexpr size_t kMostFound = 8;  // globals that get a remark each
 constexpr std::string_view kExpected = "a PyTorch checkpoint";
-constexpr uint64_t kMostNamed = 3;  // tensors that are named
+constexpr size_t kMostCompared = 128;  // bytes of a global's name
+constexpr uint64_t kMostNamed = 3;     // tensors that are named
 
 std::string plural(uint64_t count, std::string_view one) {
   return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
@@ -56,8 +57,9 @@ std::vector<const PickleValues::Global*> TorchRemarks::foreign_globals() const {
   for (uint32_t i = 0; i < globals.size(); ++i) {
     if (torch_.meaning(i).what == TorchGlobal::foreign) foreign.push_back(&globals[i]);
   }
-  const auto names = [&](const PickleValues::Global* global) {
-    return std::pair(torch_.values().text(global->module), torch_.values().text(global->name));
+  const auto names = [&](const PickleValues::Global* global) {  // as far as they are shown
+    return std::pair(torch_.values().text(global->module).substr(0, kMostCompared),
+                     torch_.values().text(global->name).substr(0, kMostCompared));
   };
   std::stable_sort(foreign.begin(), foreign.end(),
                    [&](const auto* left, const auto* right) { return names(left) < names(right); });

@@ -12,7 +12,10 @@ namespace weighbridge {
 namespace {
 
 constexpr size_t kMostLevels = 512;
-constexpr uint64_t kStepsPerItem = 16, kStepsAtLeast = 1 << 16;
+constexpr uint64_t kStepsPerItem = 16, kStepsAtLeast = 1 << 20;
+constexpr size_t kBytesPerStep = 64;  // of a name: writing it is work too
+constexpr size_t kMostName = 64 << 10;
+constexpr size_t kMostCompared = 256;    // bytes of a key that may come again later
 constexpr uint8_t kOpen = 1, kBare = 2;  // marks: on the path now; holds no tensor
 
 constexpr std::array<std::string_view, 3> kModuleParts{"_parameters", "_buffers", "_modules"};
@@ -59,15 +62,20 @@ class Walker {
     torch_.stream().fail(0, found, expected);
   }
 
+  void count_steps(uint64_t steps) {
+    steps_ += steps;
+    if (steps_ > kStepsAtLeast + kStepsPerItem * (values_.all_items() + values_.objects().size())) {
+      fail("containers that hold each other over and over", "a state dict, in which little is shared");
+    }
+  }
+
   std::string_view key_text(PickleRef key) const {
     return values_.is(key, PickleKind::text) ? values_.text(key) : std::string_view();
   }
 
   // The path gets the value's own component before, if it has one.
   void enter(PickleRef value, bool optimizer, As as = As::itself) {
-    if (++steps_ > kStepsAtLeast + kStepsPerItem * values_.all_items()) {
-      fail("containers that hold each other over and over", "a state dict, in which little is shared");
-    }
+    count_steps(1);
     if (values_.mark(value) != 0) return;
     const TorchValues::Leaf leaf = torch_.leaf(value);
     if (leaf.what != TorchValues::What::other) {
@@ -198,6 +206,11 @@ class Walker {
   // --- names ---
 
   void add_component(std::string_view component) {
+    if (path_.size() + component.size() >= kMostName) {
+      fail(fmt::format("a name of more than {} bytes, {}", kMostName, in_quotes(path_.empty() ? component : path_)),
+           "shorter names of tensors and what holds them");
+    }
+    count_steps(component.size() / kBytesPerStep);
     if (named_) path_ += '.';
     path_ += component;
     named_ = true;
@@ -206,10 +219,6 @@ class Walker {
   std::string component(PickleRef key) const {
     switch (values_.kind(key)) {
       case PickleKind::text:
-        if (values_.cut(key)) {
-          fail(fmt::format("a key of more than {} bytes, {}", PickleValues::kMostText, in_quotes(values_.text(key))),
-               "shorter names of tensors and what holds them");
-        }
         return std::string(values_.text(key));
       case PickleKind::integer:
         return fmt::format("{}", values_.integer(key));
@@ -233,7 +242,8 @@ class Walker {
     }
   }
 
-  // Of pairs whose keys are equal texts or numbers the last one counts, as in Python.
+  // Of pairs whose keys are equal texts or numbers the last one counts, as in Python. Long texts are taken to be
+  // different, as comparing them, shared by millions of pairs, could take for ever.
   std::vector<uint32_t> replaced_pairs(PickleRef dict) {
     struct Key {
       PickleRef key;
@@ -246,7 +256,8 @@ class Walker {
     PickleValues::Items items = values_.items(dict);
     uint32_t index = 0;
     for (PickleRef key, value; items.next(key) && items.next(value); ++index) {
-      if (values_.is(key, PickleKind::text) || values_.is(key, PickleKind::integer)) keys.push_back({key, index});
+      const bool short_text = values_.is(key, PickleKind::text) && values_.text(key).size() <= kMostCompared;
+      if (short_text || values_.is(key, PickleKind::integer)) keys.push_back({key, index});
     }
     std::sort(keys.begin(), keys.end(), [&](const Key& left, const Key& right) {
       const int compared = compare(left.key, right.key);

@@ -113,6 +113,24 @@ TEST_CASE("tensors under names that grow with each level") {
   expect_bounded("long names", with_tensor(opcodes));
 }
 
+TEST_CASE("one long text in millions of places") {
+  const std::string long_text = text(std::string(60'000, 'k')) + "q\x02" + "0";
+  expect_bounded("one long key", with_tensor(long_text + "}(" + repeated("h\x02N") + "u"));
+  expect_bounded("two equal long keys", with_tensor(long_text + text(std::string(60'000, 'k')) + "q\x03" + "0}(" +
+                                                    repeated("h\x02Nh\x03N") + "u"));
+  expect_bounded("keys made of a long text",
+                 with_tensor(long_text + "h\x02\x85q\x02" + "0}(" + repeated("h\x02N") + "u"));
+  expect_bounded("globals of one long name", with_tensor(long_text + text(std::string(60'000, 'k')) + "q\x03" + "0](" +
+                                                         repeated("h\x02h\x03\x93h\x03h\x02\x93") + "e"));
+}
+
+TEST_CASE("one storage inside of the pickle, for a million tensors") {
+  const std::string inside = torch_legacy(storage_id("FloatStorage", "5", 1), {{"5", std::string(1'000'000, 'x')}});
+  const std::string bytes = "B" + little_endian(inside.size(), 4) + inside;
+  expect_bounded("one storage inside", pickle(bytes + "q\x01" + "0" + global("torch.storage", "_load_from_bytes") +
+                                              "q\x02" + "0](" + repeated("h\x02h\x01\x85R") + "e"));
+}
+
 TEST_CASE("a deflated pickle that is a thousand times its file") {
   expect_bounded("bomb", torch_zip("](" + repeated("]") + "e", {}, {}, true));
   expect_bounded("bomb of nothing", torch_zip("](" + repeated("N", kSize * 4) + "e", {}, {}, true));
