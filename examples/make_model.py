@@ -11,8 +11,8 @@ with h5py.File(sys.argv[1], "w") as model:
         "embedding/table": (6144, 1024),
         "layer1/kernel": (1024, 4096),
         "layer1/bias": (4096,),
-        "layer2/kernel": (4096, 2048),
-        "layer2/bias": (2048,),
-        "head/kernel": (2048, 3072),
+        "layer2/kernel": (4096, 1536),
+        "layer2/bias": (1536,),
+        "head/kernel": (2048, 4096),
     }.items():
         model[name] = rng.standard_normal(shape, dtype=numpy.float32)

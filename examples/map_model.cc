@@ -14,7 +14,6 @@ int main(int count, char** words) {
     return 2;
   }
   try {
-    PeakWatch watch;
     const Memory before = memory_now();
     const weighbridge::MemoryMappedModelLoader loader(words[1]);
     std::optional<weighbridge::Weights> weights = loader.get_weights();
@@ -46,7 +45,6 @@ int main(int count, char** words) {
     print_row("the largest weight written to", written);
     weights.reset();
     print_row("given back", memory_now());
-    print_row("at the highest need", watch.highest());
     std::printf("predicted: %.1f MiB above what was needed before, until something is written\n",
                 mib(loader.need().peak_bytes));
   } catch (const weighbridge::Error& error) {

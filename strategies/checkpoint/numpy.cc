@@ -17,9 +17,9 @@
 #include <string_view>
 
 #include "strategies/checkpoint/format.h"
-#include "strategies/checkpoint/npy_header.h"
-#include "strategies/checkpoint/view.h"
-#include "strategies/checkpoint/zip.h"
+#include "strategies/checkpoint/numpy/npy_header.h"
+#include "strategies/checkpoint/storage/view.h"
+#include "strategies/checkpoint/storage/zip.h"
 #include "strategies/error.h"
 
 namespace weighbridge {
@@ -78,8 +78,9 @@ NpyHeader read_array(const Source& source, uint64_t& at, Tensor& tensor, TensorL
     source.fail(at, left == 0 ? "no bytes" : in_quotes(start.substr(0, kMagic.size())),
                 "\"\\x93NUMPY\", which an array begins with");
   }
-  if (start.size() < kMagic.size() + kVersionBytes)
+  if (start.size() < kMagic.size() + kVersionBytes) {
     source.fail(at, fmt::format("{} bytes", left), "a version after the magic");
+  }
   const auto major = static_cast<unsigned char>(start[6]), minor = static_cast<unsigned char>(start[7]);
   if (major < 1 || major > 3 || minor != 0) {
     source.fail(at + kMagic.size(), fmt::format("version {}.{}", major, minor), "1.0, 2.0 or 3.0");

@@ -64,7 +64,7 @@ struct LazyModelLoader::State {
 };
 
 LazyModelLoader::LazyModelLoader(std::string path, std::string_view dtype)
-    : Loader(std::make_shared<OpenModel>(path, target_of(dtype), "lazy")),
+    : Loader(std::make_shared<OpenModel>(open_checkpoint(path), target_of(dtype), "lazy")),
       state_(std::make_unique<State>(model_->checkpoint)) {}
 
 LazyModelLoader::LazyModelLoader(std::string path, Dtype dtype)

@@ -40,7 +40,7 @@ void require_writable(const OpenModel& model) {
 }  // namespace
 
 MemoryMappedModelLoader::MemoryMappedModelLoader(std::string path, std::string_view dtype, Write write)
-    : Loader(std::make_shared<OpenModel>(path, target_of(dtype), "mmap")), write_(write) {
+    : Loader(std::make_shared<OpenModel>(open_checkpoint(path), target_of(dtype), "mmap")), write_(write) {
   if (write_ == Write::through) require_writable(*model_);
 }
 

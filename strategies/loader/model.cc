@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <utility>
 #include <vector>
 
 #include "strategies/error.h"
@@ -34,8 +35,8 @@ Target target_of(Dtype dtype) {
   return target_of(name(dtype));
 }
 
-OpenModel::OpenModel(const std::string& path, Target target, std::string_view strategy)
-    : checkpoint(open_checkpoint(path)),
+OpenModel::OpenModel(Checkpoint opened, Target target, std::string_view strategy)
+    : checkpoint(std::move(opened)),
       choice(parse_choice(strategy)),
       request(checkpoint, target, kPasses, choice.options) {}
 

@@ -19,8 +19,8 @@ Target target_of(Dtype dtype);
 // A checkpoint's table, the way it will be loaded, and how each tensor will lie in memory. Immutable.
 class OpenModel {
  public:
-  // Throws Error, as open_checkpoint and parse_choice do.
-  OpenModel(const std::string& path, Target target, std::string_view strategy);
+  // Throws Error (usage), as parse_choice does.
+  OpenModel(Checkpoint opened, Target target, std::string_view strategy);
   OpenModel(const OpenModel&) = delete;  // request refers to the members before it
   OpenModel& operator=(const OpenModel&) = delete;
 

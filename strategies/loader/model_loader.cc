@@ -9,10 +9,10 @@
 namespace weighbridge {
 
 ModelLoader::ModelLoader(std::string path, std::string_view dtype, std::string_view strategy)
-    : Loader(std::make_shared<OpenModel>(path, target_of(dtype), strategy)) {}
+    : Loader(std::make_shared<OpenModel>(open_checkpoint(path), target_of(dtype), strategy)) {}
 
 ModelLoader::ModelLoader(std::string path, Dtype dtype, std::string_view strategy)
-    : Loader(std::make_shared<OpenModel>(path, target_of(dtype), strategy)) {}
+    : Loader(std::make_shared<OpenModel>(open_checkpoint(path), target_of(dtype), strategy)) {}
 
 Weights ModelLoader::get_weights() const {
   verify_checksums(model_->checkpoint);

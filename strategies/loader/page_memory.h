@@ -1,9 +1,10 @@
 // Memory for a library in somebody else's process: straight from the kernel, and straight back.
 //
-// malloc would keep what is given back: glibc raises its threshold for mapping a block to the size of the first staging
+// malloc would keep what is given back. glibc raises its threshold for mapping a block to the size of the first staging
 // copy that is freed (up to 32 MiB), takes what is smaller from the heap from then on, and returns the heap's top only
-// beyond twice that. Here a buffer is an anonymous mapping of whole pages. It costs a system call or two, and is gone
-// when it is released. FIGURES
+// beyond twice that. Measured with glibc 2.36 on GPT-2's first three layers, 116 MiB as f16: a peak 8.6 MiB above the
+// prediction, and 47 MiB that stayed when all was freed. Here a buffer is an anonymous mapping of whole pages, which
+// costs two system calls: 0.1 MiB below the prediction, and 24 KiB that stayed.
 #pragma once
 
 #include "strategies/memory.h"

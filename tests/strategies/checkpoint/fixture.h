@@ -42,6 +42,19 @@ std::string safetensors(std::string_view header, size_t data_bytes);
 // one line, nothing unprintable.
 std::string refusal(const std::string& path);
 
+// Under a sanitizer memory means nothing: its bookkeeping is larger than what it watches.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // Runs `work` in a forked child and returns by how many bytes its resident set grew at the most. Fails the test where
 // the child does not end with status 0.
 uint64_t peak_growth(const std::function<void()>& work);

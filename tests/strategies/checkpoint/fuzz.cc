@@ -14,15 +14,12 @@
 #include "strategies/checkpoint/tensor_reader.h"
 #include "strategies/error.h"
 
-#if defined(__has_feature)
+// GCC has the sanitizer but not this header.
+#if __has_include(<sanitizer/allocator_interface.h>) && defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define WEIGHBRIDGE_WATCHES_HEAP 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define WEIGHBRIDGE_WATCHES_HEAP 1
-#endif
-#ifdef WEIGHBRIDGE_WATCHES_HEAP
 #include <sanitizer/allocator_interface.h>
+#define WEIGHBRIDGE_WATCHES_HEAP 1
+#endif
 #endif
 
 namespace weighbridge::testing {

@@ -12,18 +12,6 @@ using namespace weighbridge::testing;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
-
 constexpr uint64_t kMiB = 1 << 20;
 // A sanitizer's bookkeeping makes memory mean nothing and the full size slow: there only the behaviour is tested.
 constexpr uint64_t kHeader = kSanitized ? 4'000'000 : 99'000'000;

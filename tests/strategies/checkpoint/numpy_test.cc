@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-
 #include "strategies/checkpoint/digest.h"
 #include "tests/strategies/checkpoint/fixture.h"
 #include "tests/strategies/checkpoint/zip_fixture.h"
@@ -317,6 +316,28 @@ TEST_CASE("an archive that claims more than it holds is refused before its claim
     throw std::runtime_error("read to the end");
   });
   CHECK(growth < 8u << 20);
+}
+
+TEST_CASE("an archive of 100,000 deflated arrays costs no more than its size and 64 MiB") {
+  TemporaryFolder folder;
+  uint64_t bytes = 0;
+  {
+    std::vector<ZipPart> parts(100'000);
+    const std::string array = npy("{'descr':'|b1','fortran_order':False,'shape':()}", "x"), packed = deflated(array);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      parts[i].name = fmt::format("{}.npy", i);
+      parts[i].content = array;
+      parts[i].deflated = true;
+      parts[i].packed = packed;
+    }
+    const std::string content = zip(parts, {.zip64 = true});
+    bytes = content.size();
+    folder.write("a.npz", content);
+  }
+  const uint64_t growth = peak_growth([&] {
+    if (open_checkpoint(folder / "a.npz").tensors.size() != 100'000) throw std::runtime_error("another number");
+  });
+  CHECK(growth < bytes + (64u << 20));
 }
 
 TEST_CASE("files that once broke a NumPy reader end in a list or in one line") {

@@ -277,6 +277,9 @@ TEST_CASE("dims that no tensor has are refused") {
         "found tensor \"w\" of FLOAT [1099511627776,1099511627776], expected fewer than 2^64 bytes");
   CHECK(refused_tensor(wire::tensor("w", 11, {1ll << 61})) ==
         "found tensor \"w\" of DOUBLE [2305843009213693952], expected fewer than 2^64 bytes");
+  CHECK_THAT(refused_tensor(wire::tensor("w", 1, std::vector<int64_t>(64, INT64_MAX))),
+             ContainsSubstring("found tensor \"w\" of FLOAT [9223372036854775807,9223372036854775807,") &&
+                 Catch::Matchers::EndsWith("...], expected fewer than 2^64 bytes"));
   CHECK(refused_tensor(wire::tensor("w", 1, std::vector<int64_t>(65, 1))) ==
         "found tensor \"w\" of more than 64 dimensions, expected at most 64");
 }

@@ -118,13 +118,13 @@ class Writer:
         self.data += stored + bytes(-len(stored) % (self.alignment or 32))
         self.listing.append([name, dtype, list(shape), hashlib.sha256(raw).hexdigest()])
 
-    def write(self, folder, file):
+    def write(self, folder, file, opened_as=None):
         head = b"GGUF" + self.pack("IQQ", self.version, len(self.listing), len(self.keys))
         head += b"".join(self.keys) + self.infos
         with open(os.path.join(folder, file), "wb") as out:
             out.write(head + bytes(-len(head) % (self.alignment or 32)) + self.data)
         for line in self.listing:
-            print(json.dumps([file] + line))
+            print(json.dumps([opened_as or file] + line))
 
 
 def keys_of_all_types(writer):
@@ -172,7 +172,7 @@ def main():
         writer.key("split.tensors.count", 5, 4)
         for layer in range(2 * part, min(2 * part + 2, 4)):  # the last holds none
             writer.tensor(f"layer.{layer}", "q8_0", (layer + 1, 64))
-        writer.write(folder, f"set-{part + 1:05}-of-00003.gguf")
+        writer.write(folder, f"set-{part + 1:05}-of-00003.gguf", opened_as="set-00001-of-00003.gguf")
 
 
 main()

@@ -16,8 +16,12 @@ import sys
 import warnings
 import zipfile
 
-import numpy
-import torch
+# What libraries print while they are loaded must not stand in the listing.
+listing = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
+
+import numpy  # noqa: E402
+import torch  # noqa: E402
 
 warnings.simplefilter("ignore")
 torch.manual_seed(5)
@@ -59,7 +63,7 @@ def tell(file, tensors):
     for name, tensor in tensors:
         dtype = NAMES.get(tensor.dtype) or NEWER[tensor.dtype]
         digest = hashlib.sha256(elements(tensor)).hexdigest()
-        print(json.dumps([file, name, dtype, list(tensor.shape), digest]))
+        print(json.dumps([file, name, dtype, list(tensor.shape), digest]), file=listing)
 
 
 def random_tensor(dtype, *shape):

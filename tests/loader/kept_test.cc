@@ -1,0 +1,118 @@
+// Plans that are kept, on checkpoints drawn at random, with tensors that share their elements and encoded ones.
+#include "strategies/loader/kept.h"
+
+#include <algorithm>
+
+#include "harness/probe/status.h"
+#include "strategies/checkpoint/reader.h"
+#include "strategies/error.h"
+#include "strategies/hash.h"
+#include "strategies/reference.h"
+#include "tests/strategies/plans/made_checkpoint.h"
+#include "tests/support/catch.h"
+
+namespace weighbridge::test {
+namespace {
+
+// Bytes from the last to the first.
+class Backwards : public Encoding {
+ public:
+  std::string reason() const override { return "backwards"; }
+  uint64_t decoder_bytes() const override { return 4096; }
+  uint64_t heap_bytes() const override { return sizeof *this; }
+  std::unique_ptr<weighbridge::Decoder> open(const Checkpoint& checkpoint, const Tensor& tensor) const override {
+    return std::make_unique<Reader>(checkpoint.files[tensor.extent.file].path, tensor.extent);
+  }
+
+ private:
+  class Reader : public weighbridge::Decoder {
+   public:
+    Reader(const std::string& path, const Extent& extent) : file_(path), extent_(extent) {}
+    void read(uint64_t begin, void* to, size_t bytes) override {
+      file_.read(extent_.offset + extent_.bytes - begin - bytes, to, bytes);
+      std::reverse(static_cast<char*>(to), static_cast<char*>(to) + bytes);
+    }
+
+   private:
+    File file_;
+    Extent extent_;
+  };
+};
+
+// A random checkpoint in which every fifth tensor is encoded, and every third has a second name.
+Checkpoint make_varied(const Scratch& scratch, uint64_t seed) {
+  Checkpoint checkpoint = make_checkpoint(scratch, seed);
+  std::vector<Tensor> tensors;
+  for (size_t i = 0; i < checkpoint.tensors.size(); ++i) {
+    Tensor& tensor = checkpoint.tensors[i];
+    if (i % 5 == 0) tensor.encoding = std::make_shared<Backwards>();
+    tensors.push_back(tensor);
+    if (i % 3 != 0) continue;
+    tensors.push_back(tensor);
+    tensors.back().name += ".tied";
+    tensors.back().same_as = static_cast<uint32_t>(tensors.size() - 2);
+  }
+  checkpoint.tensors = std::move(tensors);
+  return checkpoint;
+}
+
+uint64_t vm_size() {
+  return StatusFile(0).read_vm_size().value();
+}
+
+TEST_CASE("what a plan used stays, with the reference's bytes, at one address for each thing") {
+  for (uint64_t seed = 1; seed <= 15; ++seed) {
+    const Scratch scratch;
+    const Checkpoint checkpoint = make_varied(scratch, seed);
+    for (const TargetInfo& target : targets()) {
+      std::vector<uint64_t> expected(checkpoint.tensors.size());
+      make_reference(
+          checkpoint, std::span(&target.target, 1),
+          [&](size_t, uint32_t tensor, uint64_t hash) { expected[tensor] = hash; }, [](uint64_t) {});
+      for (const char* strategy :
+           {"state-dict", "convert-after", "eager", "stream", "stream:chunk=1000", "mmap", "lazy", "lazy:budget=1"}) {
+        INFO("seed " << seed << ", " << target.name << ", " << strategy);
+        const auto model = std::make_shared<OpenModel>(checkpoint, target.target, strategy);
+        const Kept kept(model, *model->choice.strategy);
+        REQUIRE(kept.delivered().size() == checkpoint.tensors.size());
+        for (const Delivered& at : kept.delivered()) {
+          const Tensor& tensor = checkpoint.tensors[at.tensor];
+          const Layout& layout = model->request.layouts[at.tensor];
+          CHECK(tensor_hash(tensor.name, layout, at.address) == expected[at.tensor]);
+          CHECK(at.mapped == (std::string(strategy) == "mmap" && tensor.plain() && !layout.converted()));
+          if (tensor.same_as != Tensor::kItself && std::string(strategy) != "lazy:budget=1") {
+            CHECK(at.address == kept.delivered()[tensor.same_as].address);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("all of it goes when it is destroyed, and when the plan throws") {
+  const Scratch scratch;
+  const auto model = std::make_shared<OpenModel>(make_varied(scratch, 3), Target{Dtype::f32}, "eager");
+  class Throws : public Strategy {
+   public:
+    std::string_view name() const override { return "throws"; }
+    std::string_view mechanism() const override { return ""; }
+    std::string_view cost() const override { return ""; }
+    void plan(const Request&, Steps& steps) const override {
+      const Place buffer = steps.allocate(Purpose::weights, 64 << 20);
+      steps.map(0);
+      steps.use(0, {buffer});
+      throw Error(ErrorKind::refused, "no more");
+    }
+  };
+  const auto exercise = [&] {
+    Kept(model, *model->choice.strategy);
+    CHECK_THROWS_AS(Kept(model, Throws()), Error);
+  };
+  exercise();
+  const uint64_t before = vm_size();
+  for (int i = 0; i < 20; ++i) exercise();
+  CHECK(vm_size() <= before + (1 << 20));
+}
+
+}  // namespace
+}  // namespace weighbridge::test
