@@ -103,7 +103,8 @@ TEST_CASE("elements that lie plainly have an extent and no decoder") {
   CHECK(laid.extent.bytes == 24);
   // What has one element along an axis has no step along it.
   CHECK(bytes.checkpoint.tensors[bytes.lay(Dtype::f32, {1, 3}, {.strides = {{99, 1}}})].plain());
-  CHECK(bytes.checkpoint.tensors[bytes.lay(Dtype::f32, {}, {.first_element = 24, .strides = std::vector<uint64_t>()})].plain());
+  CHECK(bytes.checkpoint.tensors[bytes.lay(Dtype::f32, {}, {.first_element = 24, .strides = std::vector<uint64_t>()})]
+            .plain());
   CHECK(bytes.checkpoint.tensors[bytes.lay(Dtype::u8, {5}, {.big_endian = true})].plain());
   const Tensor& empty = bytes.checkpoint.tensors[bytes.lay(
       Dtype::f32, {7, 0, ~uint64_t{0}}, {.begin = 100, .strides = {{~uint64_t{0}, 1, 1}}, .big_endian = true})];
