@@ -17,9 +17,8 @@ build_packages=(
 test_packages=(
   catch2 libbenchmark-dev
   python3 python3-jsonschema  # an independent writer of checkpoints, a validator of records
-  python3-numpy               # another writer
-  ?python3-onnx               # the onnx package, an independent writer of models
-  ?python3-h5py               # an independent writer of HDF5
+  python3-numpy               # independent writers of arrays and checkpoints: this one, and
+  ?python3-onnx ?python3-h5py ?python3-torch
   poppler-utils               # the report's print as text
   ?qemu-system-x86 ?busybox-static ?e2fsprogs ?xz-utils  # scripts/vm-run: machines that really run out of memory
   ?chromium                   # the report in a real browser; Ubuntu has no package of it, only a snap

@@ -1,10 +1,9 @@
 // ONNX: a ModelProto in protobuf's wire format; the weights are the initializers (TensorProto) of its graph.
 // https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, docs/IR.md, docs/ExternalData.md
 //
-// What is listed: the dense initializers of the graph, and those of the graphs in the attributes of its nodes (the
-// branches of If, the bodies of Loop and Scan) and of its functions' nodes, under the names they have in the file.
-// Each graph is a scope of its own: two branches may both have a "weight". Within one graph a name comes once, as
-// onnx's checker demands (ONNX Runtime takes the last and warns, so that two readers would see two models).
+// What is listed: the dense initializers of the graph, of the graphs within it and of functions (onnx_walk.h), under
+// the names they have in the file. Two branches of an If may both have a "weight"; within one graph a name comes once,
+// as onnx's checker demands (ONNX Runtime takes the last and warns, so that two readers would see two models).
 //
 // What is not, with a remark: sparse initializers (values and indices that a runtime expands at will), tensors of
 // strings, an odd number of 4-bit elements, the graphs that describe training. Tensors in attributes are constants of
@@ -13,9 +12,9 @@
 // Where elements lie: raw_data and packed floats plainly in the model, other typed fields as varints (onnx_data.h),
 // external data plainly in files beside it (onnx_external.h).
 //
-// Cost: one Tensor per initializer. Nodes and names are read, elements are passed over unread, but for varints, which
-// have to be counted. A tensor without elements takes a dozen bytes of the file and ten times that in memory, so the
-// table is held against the file's size.
+// Cost: two walks, one Tensor per initializer. Nodes and names are read, elements are passed over unread, but for
+// varints, which have to be counted. A tensor without elements takes a dozen bytes of the file and ten times that in
+// memory, so the table is held against the file's size before it is made.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,39 +22,18 @@
 #include <vector>
 
 #include "strategies/checkpoint/format.h"
-#include "strategies/checkpoint/onnx_external.h"
-#include "strategies/checkpoint/onnx_tensor.h"
-#include "strategies/checkpoint/protobuf.h"
+#include "strategies/checkpoint/onnx/onnx_external.h"
+#include "strategies/checkpoint/onnx/onnx_tensor.h"
+#include "strategies/checkpoint/onnx/onnx_walk.h"
+#include "strategies/checkpoint/onnx/protobuf.h"
 #include "strategies/error.h"
 
 namespace weighbridge {
 namespace {
 
-// Field numbers of the messages that are walked.
-namespace model {
-enum : uint32_t { kIrVersion = 1, kGraph = 7, kTrainingInfo = 20, kFunctions = 25 };
-}
-namespace graph {
-enum : uint32_t { kNode = 1, kInitializer = 5, kSparseInitializer = 15 };
-}
-namespace function {
-enum : uint32_t { kNode = 7, kAttribute = 11 };
-}
-namespace node {
-enum : uint32_t { kAttribute = 5 };
-}
-namespace attribute {
-enum : uint32_t { kTensor = 5, kGraph = 6, kTensors = 10, kGraphs = 11, kSparseTensor = 22, kSparseTensors = 23 };
-}
-namespace sparse {
-enum : uint32_t { kValues = 1 };
-}
-namespace tensor {
-enum : uint32_t { kName = 8 };
-}
-
-constexpr uint64_t kTableRoom = 40u << 20;       // heap for the table, beyond as many bytes as the file has
+constexpr uint64_t kTableRoom = 48u << 20;       // heap for the table, beyond as many bytes as the file has
 constexpr uint64_t kConstantsToTell = 1u << 20;  // bytes
+constexpr size_t kNameKept = 128;                // of what is left out, more than is shown
 
 // Tensors that are not listed, for the remark.
 struct LeftOut {
@@ -79,6 +57,15 @@ struct LeftOut {
   }
 };
 
+// How many tensors the table will have, so that it is made once, at its size: growing by copies costs twice as much.
+struct Counter {
+  uint64_t initializers = 0;
+  void initializer(const WireMessage&, uint32_t) { ++initializers; }
+  void sparse_initializer(const WireMessage&) {}
+  void constant(uint64_t) {}
+  void training(uint64_t) {}
+};
+
 class ModelReader {
  public:
   ModelReader(const File& file, Checkpoint& checkpoint)
@@ -89,127 +76,63 @@ class ModelReader {
         model_(static_cast<uint32_t>(checkpoint.files.size() - 1)) {}
 
   void read() {
-    bool has_graph = false;
-    for (WireMessage model(cursor_, 0, file_.bytes()); model.next();) {
-      switch (model.field()) {
-        case model::kGraph:
-          if (has_graph) throw format_error(file_.path(), model.at(), "a second graph", "one graph in a model");
-          has_graph = true;
-          read_graph(model.message());
-          break;
-        case model::kTrainingInfo:
-          training_.add("", model.content_bytes());
-          break;
-        case model::kFunctions:
-          read_function(model.message());
-          break;
-        default:
-          break;
-      }
-    }
-    if (!has_graph) throw format_error(file_.path(), file_.bytes(), "no graph", "a graph in every ONNX model");
+    Counter counter;
+    OnnxWalk(cursor_, counter).model();
+    // A tensor, its name for the check, and what sorting may take when the tensors are put in the order of their files.
+    take_room(counter.initializers * (sizeof(Tensor) + sizeof(Named) + sizeof(Tensor) / 2));
+    checkpoint_.tensors.reserve(checkpoint_.tensors.size() + counter.initializers);
+    named_.reserve(counter.initializers);
+    OnnxWalk(cursor_, *this).model();
     require_unique_names();
     remark();
   }
 
- private:
-  void read_graph(WireMessage graph) {
-    const uint32_t scope = scopes_++;
-    while (graph.next()) {
-      switch (graph.field()) {
-        case graph::kNode:
-          read_node(graph.message());
-          break;
-        case graph::kInitializer:
-          read_initializer(graph.message(), scope);
-          break;
-        case graph::kSparseInitializer:
-          sparse_.add(name_of_sparse(graph.message()), graph.content_bytes());
-          break;
-        default:
-          break;
-      }
-    }
-  }
-
-  void read_function(WireMessage function) {
-    while (function.next()) {
-      if (function.field() == function::kNode) read_node(function.message());
-      if (function.field() == function::kAttribute) read_attribute(function.message());
-    }
-  }
-
-  void read_node(WireMessage node) {
-    while (node.next()) {
-      if (node.field() == node::kAttribute) read_attribute(node.message());
-    }
-  }
-
-  void read_attribute(WireMessage attribute) {
-    while (attribute.next()) {
-      switch (attribute.field()) {
-        case attribute::kGraph:
-        case attribute::kGraphs:
-          read_graph(attribute.message());
-          break;
-        case attribute::kTensor:
-        case attribute::kTensors:
-        case attribute::kSparseTensor:
-        case attribute::kSparseTensors:
-          constants_.add("", attribute.content_bytes());
-          break;
-        default:
-          break;
-      }
-    }
-  }
-
-  void read_initializer(WireMessage message, uint32_t scope) {
-    const uint64_t at = message.begin();
+  void initializer(const WireMessage& message, uint32_t scope) {
     OnnxTensor tensor = read_onnx_tensor(message);
+    const uint64_t lying = message.end() - message.begin();
     switch (left_out(tensor)) {
       case OnnxLeftOut::text:
-        texts_.add(tensor.name, message.end() - at);
+        texts_.add(tensor.name, lying);
         return;
       case OnnxLeftOut::half_byte:
-        half_bytes_.add(tensor.name, message.end() - at);
+        half_bytes_.add(tensor.name, lying);
         return;
       case OnnxLeftOut::no:
         break;
     }
     Tensor placed = place_onnx_tensor(std::move(tensor), file_, model_, external_);
-    require_room(placed, at);
-    auto& tensors = checkpoint_.tensors;
-    // By a quarter where vectors double: while it grows the old table and the new one are held.
-    if (tensors.size() == tensors.capacity()) tensors.reserve(tensors.size() + tensors.size() / 4 + 16);
-    if (named_.size() == named_.capacity()) named_.reserve(named_.size() + named_.size() / 4 + 16);
-    named_.push_back({scope, static_cast<uint32_t>(tensors.size()), at});
-    tensors.push_back(std::move(placed));
+    // The heap's blocks are rounded to 16 bytes and have 8 of their own; a short name lies in the string itself.
+    const uint64_t name = placed.name.size() < 16 ? 0 : placed.name.size() + 24;
+    take_room(name + (placed.shape.empty() ? 0 : placed.shape.capacity() * sizeof(uint64_t) + 24));
+    named_.push_back({scope, static_cast<uint32_t>(checkpoint_.tensors.size()), message.begin()});
+    checkpoint_.tensors.push_back(std::move(placed));
   }
 
-  // Sizes of the heap's blocks are rounded to 16 bytes and have 8 of its own; a table that grows is held twice.
-  void require_room(const Tensor& tensor, uint64_t at) {
-    const auto block = [](uint64_t bytes) { return bytes == 0 ? 0 : bytes + 24; };
-    const uint64_t name = tensor.name.size() < sizeof(std::string) / 2 ? 0 : block(tensor.name.size());
-    table_bytes_ += (sizeof(Tensor) + sizeof(Named)) * 9 / 4 + name + block(tensor.shape.size() * sizeof(uint64_t));
-    if (table_bytes_ + external_.heap_bytes() > file_.bytes() + kTableRoom) {
-      throw format_error(
-          file_.path(), at,
-          fmt::format("{} tensors that take more memory to list than the file of {} bytes has, and {} MiB",
-                      named_.size() + 1, file_.bytes(), kTableRoom >> 20),
-          "tensors with elements");
-    }
-  }
-
-  std::string name_of_sparse(WireMessage sparse) {
+  void sparse_initializer(WireMessage sparse) {
     std::string name;
+    const uint64_t lying = sparse.end() - sparse.begin();
     while (sparse.next()) {
-      if (sparse.field() != sparse::kValues) continue;
+      if (sparse.field() != 1) continue;  // values, whose name is the tensor's
       for (WireMessage values = sparse.message(); values.next();) {
-        if (values.field() == tensor::kName) name = values.text(128);
+        if (values.field() == 8) name = values.text(kNameKept);
       }
     }
-    return name;
+    sparse_.add(name, lying);
+  }
+
+  void constant(uint64_t bytes) { constants_.add("", bytes); }
+  void training(uint64_t bytes) { training_.add("", bytes); }
+
+ private:
+  void take_room(uint64_t bytes) {
+    table_bytes_ += bytes;
+    if (table_bytes_ + external_.heap_bytes() <= file_.bytes() + kTableRoom) return;
+    throw format_error(
+        file_.path(), 0,
+        fmt::format(
+            "more tensors than a file of {} bytes can be believed to hold (their table takes {} bytes and more)",
+            file_.bytes(), table_bytes_),
+        "tensors with elements");
   }
 
   void require_unique_names() {
@@ -250,7 +173,6 @@ class ModelReader {
   OnnxExternalFiles external_;
   const uint32_t model_;  // index of the model's file
   std::vector<Named> named_;
-  uint32_t scopes_ = 0;
   uint64_t table_bytes_ = 0;
   LeftOut sparse_, texts_, half_bytes_, training_, constants_;
 };
@@ -273,6 +195,7 @@ bool belongs_to_graph(const WireMessage& field) {
 // version among them is small, and the graph fits the file and begins as one.
 bool recognises(const File& file) {
   constexpr int kFields = 64;  // before the graph: a handful, and the opset imports where a writer orders them so
+  constexpr uint32_t kIrVersion = 1, kGraph = 7;
   constexpr uint64_t kMaximumIrVersion = 255;  // 13 in 2025
   try {
     WireCursor cursor(file);
@@ -280,11 +203,11 @@ bool recognises(const File& file) {
     bool versioned = false, has_graph = false;
     for (int i = 0; i < kFields && !(versioned && has_graph) && model.next(); ++i) {
       if (!belongs_to_model(model)) return false;
-      if (model.field() == model::kIrVersion) {
+      if (model.field() == kIrVersion) {
         if (model.number() == 0 || model.number() > kMaximumIrVersion) return false;
         versioned = true;
       }
-      if (model.field() == model::kGraph) {
+      if (model.field() == kGraph) {
         WireMessage graph = model.message();
         if (!graph.next() || !belongs_to_graph(graph)) return false;
         has_graph = true;

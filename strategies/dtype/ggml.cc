@@ -57,43 +57,67 @@ float as_float(unsigned code, unsigned zero = 0) {
   return static_cast<float>(static_cast<int>(code) - static_cast<int>(zero));
 }
 
+// The f16 scales of a block: d, and m or dmin where there is one.
+struct Scales {
+  float d;
+  float m;
+};
+
+Scales scales(Dtype stored, Bytes b) {
+  switch (stored) {
+    case Dtype::q2_k:
+      return {f16_at(b + 80), f16_at(b + 82)};
+    case Dtype::q3_k:
+      return {f16_at(b + 108), 0};
+    case Dtype::q6_k:
+      return {f16_at(b + 208), 0};
+    case Dtype::q4_1:
+    case Dtype::q5_1:
+    case Dtype::q4_k:
+    case Dtype::q5_k:
+      return {f16_at(b), f16_at(b + 2)};
+    default:
+      return {f16_at(b), 0};
+  }
+}
+
 // Element i of the block at b. The offsets are those of ggml-common.h's structs, which have no padding.
-float value(Dtype stored, Bytes b, unsigned i) {
+float value(Dtype stored, Bytes b, Scales of, unsigned i) {
   switch (stored) {
     case Dtype::q4_0:
-      return as_float(nibble(b + 2, i), 8) * f16_at(b);
+      return as_float(nibble(b + 2, i), 8) * of.d;
     case Dtype::q4_1:
-      return as_float(nibble(b + 4, i)) * f16_at(b) + f16_at(b + 2);
+      return as_float(nibble(b + 4, i)) * of.d + of.m;
     case Dtype::q5_0:
-      return as_float(nibble(b + 6, i) | bit(b + 2, i) << 4, 16) * f16_at(b);
+      return as_float(nibble(b + 6, i) | bit(b + 2, i) << 4, 16) * of.d;
     case Dtype::q5_1:
-      return as_float(nibble(b + 8, i) | bit(b + 4, i) << 4) * f16_at(b) + f16_at(b + 2);
+      return as_float(nibble(b + 8, i) | bit(b + 4, i) << 4) * of.d + of.m;
     case Dtype::q8_0:
-      return static_cast<float>(static_cast<int8_t>(b[2 + i])) * f16_at(b);
+      return static_cast<float>(static_cast<int8_t>(b[2 + i])) * of.d;
     case Dtype::q2_k: {
-      const unsigned scales = b[i / 16];
-      const float scale = f16_at(b + 80) * as_float(scales & 15);
-      const float min = f16_at(b + 82) * as_float(scales >> 4);
+      const unsigned packed = b[i / 16];
+      const float scale = of.d * as_float(packed & 15);
+      const float min = of.m * as_float(packed >> 4);
       return scale * as_float(pair(b + 16, i)) - min;
     }
     case Dtype::q3_k: {
-      const float scale = f16_at(b + 108) * as_float(scale_of_sixteen(b + 96, i / 16), 32);
+      const float scale = of.d * as_float(scale_of_sixteen(b + 96, i / 16), 32);
       const unsigned high = b[i % 32] >> (i / 32) & 1U;
       return scale * as_float(pair(b + 32, i) | high << 2, 4);
     }
     case Dtype::q4_k: {
-      const float scale = f16_at(b) * as_float(scale_of_eight(b + 4, i / 32));
-      const float min = f16_at(b + 2) * as_float(min_of_eight(b + 4, i / 32));
+      const float scale = of.d * as_float(scale_of_eight(b + 4, i / 32));
+      const float min = of.m * as_float(min_of_eight(b + 4, i / 32));
       return scale * as_float(nibble_of_64(b + 16, i)) - min;
     }
     case Dtype::q5_k: {
-      const float scale = f16_at(b) * as_float(scale_of_eight(b + 4, i / 32));
-      const float min = f16_at(b + 2) * as_float(min_of_eight(b + 4, i / 32));
+      const float scale = of.d * as_float(scale_of_eight(b + 4, i / 32));
+      const float min = of.m * as_float(min_of_eight(b + 4, i / 32));
       const unsigned high = b[16 + i % 32] >> (i / 32) & 1U;
       return scale * as_float(nibble_of_64(b + 48, i) | high << 4) - min;
     }
     case Dtype::q6_k: {
-      const float scale = f16_at(b + 208) * static_cast<float>(static_cast<int8_t>(b[192 + i / 16]));
+      const float scale = of.d * static_cast<float>(static_cast<int8_t>(b[192 + i / 16]));
       // Of each 128 elements: 64 bytes of low halves (0 to 63 in the low ones), 32 of upper pairs.
       const unsigned low = b[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15U;
       return scale * as_float(low | pair(b + 128, i) << 4, 32);
@@ -107,8 +131,10 @@ float value(Dtype stored, Bytes b, unsigned i) {
 
 void dequantise_block(Dtype stored, const std::byte* source, float* values) {
   const auto* bytes = reinterpret_cast<Bytes>(source);
-  for (unsigned i = 0; i < block(stored).elements; ++i) {
-    const float result = value(stored, bytes, i);
+  const Scales of = scales(stored, bytes);
+  const unsigned elements = block(stored).elements;
+  for (unsigned i = 0; i < elements; ++i) {
+    const float result = value(stored, bytes, of, i);
     values[i] = std::isnan(result) ? std::bit_cast<float>(0x7fc00000U) : result;
   }
 }

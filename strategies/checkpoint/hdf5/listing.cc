@@ -37,7 +37,7 @@
 #include "strategies/checkpoint/hdf5/filters.h"
 #include "strategies/checkpoint/hdf5/group.h"
 #include "strategies/checkpoint/hdf5/superblock.h"
-#include "strategies/checkpoint/view.h"
+#include "strategies/checkpoint/storage/view.h"
 #include "strategies/error.h"
 
 namespace weighbridge::hdf5 {

@@ -9,6 +9,10 @@
 
 #include "tests/strategies/checkpoint/fuzz.h"
 
+#ifndef WEIGHBRIDGE_FUZZ_FORMAT
+#define WEIGHBRIDGE_FUZZ_FORMAT "any"
+#endif
+
 namespace {
 
 const weighbridge::Format* wanted() {

@@ -114,6 +114,19 @@ TEST_CASE("a link that leads out of the model's folder is refused, one that stay
   CHECK_THAT(refusal(through), ContainsSubstring("found a link to " + (model.folder / "secret.bin")));
 }
 
+TEST_CASE("in the Hugging Face hub cache model and data are links to blobs, and are read") {
+  TemporaryFolder folder;
+  folder.write("repo/blobs/1111", wire::model(wire::graph({wire::external_tensor("w", "model.onnx_data", 4)})));
+  folder.write("repo/blobs/2222", "0123456789abcdef");
+  const std::string snapshot = folder / "repo/snapshots/main/onnx";
+  std::filesystem::create_directories(snapshot);
+  std::filesystem::create_symlink("../../../blobs/1111", snapshot + "/model.onnx");
+  std::filesystem::create_symlink("../../../blobs/2222", snapshot + "/model.onnx_data");
+  const Checkpoint checkpoint = open_checkpoint(snapshot);
+  REQUIRE(checkpoint.tensors.size() == 1);
+  CHECK(checkpoint.files.at(checkpoint.tensors[0].extent.file).path == snapshot + "/model.onnx_data");
+}
+
 TEST_CASE("a file that is missing, or no file, is refused with the tensor named") {
   CHECK_THAT(
       refused_location("gone.bin"),

@@ -16,18 +16,6 @@ using namespace weighbridge::testing;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
-
 constexpr uint64_t kMiB = 1 << 20;
 // A sanitizer's bookkeeping makes memory mean nothing and the full size slow: there only the behaviour is tested.
 constexpr size_t kSize = kSanitized ? 1'000'000 : 12'000'000;
@@ -123,6 +111,24 @@ TEST_CASE("tensors under names that grow with each level") {
   opcodes += "N";
   for (int i = 0; i < 400; ++i) opcodes += "u";
   expect_bounded("long names", with_tensor(opcodes));
+}
+
+TEST_CASE("one long text in millions of places") {
+  const std::string long_text = text(std::string(60'000, 'k')) + "q\x02" + "0";
+  expect_bounded("one long key", with_tensor(long_text + "}(" + repeated("h\x02N") + "u"));
+  expect_bounded("two equal long keys", with_tensor(long_text + text(std::string(60'000, 'k')) + "q\x03" + "0}(" +
+                                                    repeated("h\x02Nh\x03N") + "u"));
+  expect_bounded("keys made of a long text",
+                 with_tensor(long_text + "h\x02\x85q\x02" + "0}(" + repeated("h\x02N") + "u"));
+  expect_bounded("globals of one long name", with_tensor(long_text + text(std::string(60'000, 'k')) + "q\x03" + "0](" +
+                                                         repeated("h\x02h\x03\x93h\x03h\x02\x93") + "e"));
+}
+
+TEST_CASE("one storage inside of the pickle, for a million tensors") {
+  const std::string inside = torch_legacy(storage_id("FloatStorage", "5", 1), {{"5", std::string(1'000'000, 'x')}});
+  const std::string bytes = "B" + little_endian(inside.size(), 4) + inside;
+  expect_bounded("one storage inside", pickle(bytes + "q\x01" + "0" + global("torch.storage", "_load_from_bytes") +
+                                              "q\x02" + "0](" + repeated("h\x02h\x01\x85R") + "e"));
 }
 
 TEST_CASE("a deflated pickle that is a thousand times its file") {

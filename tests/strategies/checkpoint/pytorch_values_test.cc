@@ -138,6 +138,13 @@ TEST_CASE("containers deeper than any model are refused") {
              ContainsSubstring("found containers more than 512 levels deep, expected a state dict"));
 }
 
+TEST_CASE("names longer than any model's are refused") {
+  const TemporaryFolder folder;
+  const std::string longer(70'000, 'k');
+  CHECK_THAT(refusal(folder.write("m.pt", torch_zip(dict({{text(longer), kOne}}), {{"0", "aaaa"}}))),
+             ContainsSubstring("found a name of more than 65536 bytes, \"kkk"));
+}
+
 TEST_CASE("each global that is no part of a state dict is told once, up to eight") {
   std::vector<std::string> globals;
   for (int i = 0; i < 12; ++i) globals.push_back(call(global("m", fmt::format("f{}", i)), {}));

@@ -12,18 +12,18 @@ namespace weighbridge::testing::wire {
 
 inline std::string varint(uint64_t value) {
   std::string bytes;
-  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value & 0x7f | 0x80);
+  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>((value & 0x7f) | 0x80);
   return bytes + static_cast<char>(value);
 }
 
 inline std::string little_endian(uint64_t value, unsigned bytes) {
   std::string text;
-  for (unsigned i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i & 0xff);
+  for (unsigned i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i) & 0xff);
   return text;
 }
 
 inline std::string tag(uint32_t field, unsigned type) {
-  return varint(uint64_t{field} << 3 | type);
+  return varint((uint64_t{field} << 3) | type);
 }
 inline std::string number(uint32_t field, uint64_t value) {
   return tag(field, 0) + varint(value);
