@@ -78,7 +78,7 @@ TEST_CASE("all of it goes when it is destroyed, and when the plan throws") {
     }
   };
   const auto exercise = [&] {
-    Kept(model, *model->choice.strategy);
+    const Kept kept(model, *model->choice.strategy);
     CHECK_THROWS_AS(Kept(model, Throws()), Error);
   };
   exercise();
