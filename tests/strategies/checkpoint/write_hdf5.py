@@ -5,6 +5,7 @@ usage: write_hdf5.py FOLDER, which prints a JSON line for each tensor that a rea
 they are made; the test knows them by name.
 """
 
+import ctypes
 import hashlib
 import json
 import os
@@ -195,6 +196,24 @@ def write_tree(name):
             tell(name, key, file[key][()])
 
 
+def write_shared_messages(name):
+    """Datasets that share their descriptions in heaps, which h5py's interface does not offer: by the library itself."""
+    with open("/proc/self/maps") as maps:
+        library = next(line.split()[-1] for line in maps if "libhdf5" in line and "_hl" not in line)
+    hdf5 = ctypes.CDLL(library)
+    plist = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    dataspaces, datatypes, fills, filters = 1 << 1, 1 << 3, 1 << 5, 1 << 11
+    hdf5.H5Pset_shared_mesg_nindexes(ctypes.c_int64(plist.id), 2)
+    hdf5.H5Pset_shared_mesg_index(ctypes.c_int64(plist.id), 0, datatypes | fills, 8)
+    hdf5.H5Pset_shared_mesg_index(ctypes.c_int64(plist.id), 1, dataspaces | filters, 8)
+    with h5py.File(h5py.h5f.create(path(name).encode(), h5py.h5f.ACC_TRUNC, plist)) as file:
+        for number in range(8):
+            shape = (3 + number % 3, 4)
+            gzip = {"chunks": (2, 2), "compression": "gzip", "shuffle": True} if number % 2 else {}
+            file.create_dataset(f"x{number}", data=some(shape, "<f4" if number % 3 else ">i2"), fillvalue=7, **gzip)
+    tell_all(name)
+
+
 def write_user_block(name):
     with h5py.File(path(name), "w", userblock_size=2048) as file:
         file["x"] = some((8, 8))
@@ -294,6 +313,7 @@ write_groups("old_groups.h5", 1500, libver="earliest")
 write_groups("new_groups.h5", 1500, libver="latest")
 write_groups("small_group.h5", 12, libver="latest")
 write_tree("tree.h5")
+write_shared_messages("shared_messages.h5")
 write_user_block("user_block.h5")
 write_keras2("keras2.h5")
 write_keras3("deflated.keras", zipfile.ZIP_DEFLATED, told=False)
