@@ -1,10 +1,7 @@
 // Plans that are kept, on checkpoints drawn at random, with tensors that share their elements and encoded ones.
 #include "strategies/loader/kept.h"
 
-#include <algorithm>
-
 #include "harness/probe/status.h"
-#include "strategies/checkpoint/reader.h"
 #include "strategies/error.h"
 #include "strategies/hash.h"
 #include "strategies/reference.h"
@@ -47,6 +44,24 @@ TEST_CASE("what a plan used stays, with the reference's bytes, at one address fo
   }
 }
 
+TEST_CASE("several tensors of one name are all there, and none of them is had by that name") {
+  struct Gather : Loader {
+    using Loader::gather;
+  };
+  const Scratch scratch;
+  Checkpoint checkpoint = make_checkpoint(scratch, 1);
+  REQUIRE(checkpoint.tensors.size() > 3);
+  checkpoint.path = "made";
+  checkpoint.tensors[1].name = checkpoint.tensors[3].name = "twice";
+  const auto model = std::make_shared<OpenModel>(checkpoint, Target{}, "eager");
+  auto kept = std::make_shared<Kept>(model, *model->choice.strategy);
+  const Weights weights = Gather::gather(model, kept->delivered(), {kept});
+  CHECK(weights.size() == checkpoint.tensors.size());
+  CHECK(weights.contains("twice"));
+  CHECK_THROWS_WITH(weights["twice"], "made: found 2 tensors named \"twice\", expected one");
+  CHECK_THROWS_AS(weights.find("twice"), Error);
+}
+
 TEST_CASE("all of it goes when it is destroyed, and when the plan throws") {
   const Scratch scratch;
   const auto model = std::make_shared<OpenModel>(make_checkpoint(scratch, 3), Target{Dtype::f32}, "eager");
@@ -63,7 +78,7 @@ TEST_CASE("all of it goes when it is destroyed, and when the plan throws") {
     }
   };
   const auto exercise = [&] {
-    Kept(model, *model->choice.strategy);
+    const Kept kept(model, *model->choice.strategy);
     CHECK_THROWS_AS(Kept(model, Throws()), Error);
   };
   exercise();
