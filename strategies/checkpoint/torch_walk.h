@@ -4,9 +4,9 @@
 //
 // Values may share each other (pickle_values.h), so that a walk could go on for as good as ever: ten lists that each
 // hold the one before ten times have 10^10 paths. The rules that bound it: what was found to hold no tensor is not
-// entered again; a value within itself is not entered; no path has more than 512 levels or 64 KiB; and all steps together
-// are at most 16 for each item of the pickle, and a million. A checkpoint that holds one state dict under several names, or one layer's weights
-// under the names of 24, stays far below.
+// entered again; a value within itself is not entered; no path has more than 512 levels or 64 KiB; and all steps
+// together are at most a million, and 16 for each item of the pickle. A checkpoint that holds one state dict under
+// several names, or one layer's weights under the names of 24, stays far below.
 #pragma once
 
 #include <cstdint>
