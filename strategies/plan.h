@@ -50,8 +50,8 @@ class Steps {
   virtual void read_file(const Extent& extent, Spot to) = 0;
   // Reads stored bytes [begin, begin + bytes) of a tensor's elements into a buffer, through its decoder if it has one.
   virtual void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) = 0;
-  // Says that the strategy cannot treat this encoded tensor in its own way, and does what eager does. Encoding::reason()
-  // tells why.
+  // Says that the strategy cannot treat this encoded tensor in its own way, and does what eager does.
+  // Encoding::reason() tells why.
   virtual void fall_back(uint32_t tensor) = 0;
 
   // `from` holds stored bytes [begin, begin + bytes) of a tensor; they go, converted where the layout says so, to their

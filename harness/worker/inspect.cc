@@ -56,7 +56,7 @@ std::map<std::string_view, std::pair<uint64_t, uint64_t>> totals(const Checkpoin
   for (const Tensor& tensor : checkpoint.tensors) {
     auto& [tensors, bytes] = by_dtype[name(tensor.dtype)];
     ++tensors;
-    bytes += tensor.bytes();
+    if (tensor.same_as == Tensor::kItself) bytes += tensor.bytes();
   }
   return by_dtype;
 }
@@ -133,7 +133,7 @@ void print_table(const Checkpoint& checkpoint, Digests* digests) {
     }
     if (tensor.same_as != Tensor::kItself) ++shared;
   }
-  fmt::print("\n{} tensors, {} in {} file{} ({})\n", checkpoint.tensors.size(),
+  fmt::print("\n{}, {} in {} file{} ({})\n", reports::counted(checkpoint.tensors.size(), "tensor", "tensors"),
              reports::human(checkpoint.stored_bytes()), checkpoint.files.size(),
              checkpoint.files.size() == 1 ? "" : "s", checkpoint.format);
   for (const auto& [dtype, total] : totals(checkpoint)) {
@@ -141,8 +141,9 @@ void print_table(const Checkpoint& checkpoint, Digests* digests) {
                total.first == 1 ? "" : "s");
   }
   if (shared > 0) {
-    fmt::print("{} share their elements with another tensor and count once\n",
-               reports::counted(shared, "tensor", "tensors"));
+    fmt::print("{} with another tensor and count{} once\n",
+               reports::counted(shared, "tensor shares its elements", "tensors share their elements"),
+               shared == 1 ? "s" : "");
   }
   for (const auto& [reason, total] : encoded) {
     fmt::print("{} ({}) cannot be mapped: {}\n", reports::counted(total.first, "tensor", "tensors"),

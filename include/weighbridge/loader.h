@@ -1,10 +1,13 @@
 // Three ways to load the weights of a model, by what each needs of memory:
 //
-//   ModelLoader("my_model.h5", "f16").get_weights()            every weight, in the dtype asked for: T + L at the peak,
-//   then T LazyModelLoader("my_model.h5").get_layer_weights("conv1")  one layer and nothing else: that layer
-//   MemoryMappedModelLoader("my_model.h5").get_weights()       mapped from the file: next to nothing; the pages that
-//   are
-//                                                              touched can be taken back at any time, until written to
+//   ModelLoader("my_model.h5", "f16").get_weights()
+//       every weight, in the dtype asked for: T + L at the peak, then T
+//
+//   LazyModelLoader("my_model.h5").get_layer_weights("conv1")
+//       one layer and nothing else: that layer
+//
+//   MemoryMappedModelLoader("my_model.h5").get_weights()
+//       mapped from the file: next to nothing; pages that are touched can be taken back, until they are written to
 //
 // T: bytes of the weights as loaded, each rounded up to whole pages; L: the largest tensor as stored, where it is
 // converted. A loader's need() says beforehand what its load will take, from the same plan that the load carries out.
@@ -71,8 +74,7 @@ class ModelLoader : public Loader {
 };
 
 // Layers one at a time. A layer is what one name stands for: every tensor whose name is that name, or goes on after it
-// with
-// '/' or '.'; where no name begins so, what stands before it, a wrapper, is passed over. So "conv1" finds
+// with '/' or '.'; where no name begins so, what stands before it, a wrapper, is passed over. So "conv1" finds
 // "conv1/kernel" and, in Keras' files, "model_weights/conv1/conv1/kernel:0"; "h.0", "model.layers.0", "layers.0" and
 // "model.layers.0.mlp" each find their tensors. Its functions may be called from several threads; loading is one at a
 // time.

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "strategies/checkpoint/format.h"
-#include "strategies/checkpoint/gguf_header.h"
+#include "strategies/checkpoint/gguf/gguf_header.h"
 #include "strategies/error.h"
 
 namespace weighbridge {

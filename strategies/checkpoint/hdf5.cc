@@ -31,7 +31,7 @@
 #include "strategies/checkpoint/format.h"
 #include "strategies/checkpoint/hdf5/listing.h"
 #include "strategies/checkpoint/hdf5/superblock.h"
-#include "strategies/checkpoint/zip.h"
+#include "strategies/checkpoint/storage/zip.h"
 #include "strategies/error.h"
 
 namespace weighbridge {

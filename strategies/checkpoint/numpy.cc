@@ -17,9 +17,9 @@
 #include <string_view>
 
 #include "strategies/checkpoint/format.h"
-#include "strategies/checkpoint/npy_header.h"
-#include "strategies/checkpoint/view.h"
-#include "strategies/checkpoint/zip.h"
+#include "strategies/checkpoint/numpy/npy_header.h"
+#include "strategies/checkpoint/storage/view.h"
+#include "strategies/checkpoint/storage/zip.h"
 #include "strategies/error.h"
 
 namespace weighbridge {

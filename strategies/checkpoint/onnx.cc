@@ -22,10 +22,10 @@
 #include <vector>
 
 #include "strategies/checkpoint/format.h"
-#include "strategies/checkpoint/onnx_external.h"
-#include "strategies/checkpoint/onnx_tensor.h"
-#include "strategies/checkpoint/onnx_walk.h"
-#include "strategies/checkpoint/protobuf.h"
+#include "strategies/checkpoint/onnx/onnx_external.h"
+#include "strategies/checkpoint/onnx/onnx_tensor.h"
+#include "strategies/checkpoint/onnx/onnx_walk.h"
+#include "strategies/checkpoint/onnx/protobuf.h"
 #include "strategies/error.h"
 
 namespace weighbridge {

@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "strategies/checkpoint/format.h"
-#include "strategies/checkpoint/pickle.h"
-#include "strategies/checkpoint/pytorch.h"
+#include "strategies/checkpoint/pytorch/pickle.h"
+#include "strategies/checkpoint/pytorch/pytorch.h"
 #include "strategies/error.h"
 
 namespace weighbridge {

@@ -8,8 +8,8 @@
 //     scale)) clamped to [-127, 127], where x is the element in f32 (an f64 is rounded to it first); a row whose scale
 //     is below the smallest normal f32 is all zero with scale 0, whatever else is in it; elsewhere infinity becomes
 //     +-127 and NaN 0, each counted by accuracy.h.
-// The blocks of ggml (ggml.h) are dequantised to f32, exactly as ggml does; that f32 is the element that these rules take.
-// f8 NaN keeps its bits in the same way: S.1111.111 becomes 0x7ff00000 with its sign, fnuz' only one 0xffc00000.
+// The blocks of ggml (ggml.h) are dequantised to f32, exactly as ggml does; that f32 is the element that these rules
+// take. f8 NaN keeps its bits in the same way: S.1111.111 becomes 0x7ff00000 with its sign, fnuz' only one 0xffc00000.
 // Sources and targets need no alignment: a view into a checkpoint has none.
 #pragma once
 

@@ -187,7 +187,8 @@ TEST_CASE("optimizer-state: what a training checkpoint holds beside the weights"
   REQUIRE(finding != nullptr);
   CHECK(finding->severity == "medium");
   CHECK(finding->saves_bytes == kStored / 2);
-  CHECK(finding->title == "6.28 GiB of the 12.6 GiB in this checkpoint are optimizer state, which inference does not use");
+  CHECK(finding->title ==
+        "6.28 GiB of the 12.6 GiB in this checkpoint are optimizer state, which inference does not use");
   record.checkpoint.remarks[0].bytes = 0;
   CHECK_FALSE(only(find(record), "optimizer-state"));
 }

@@ -1,6 +1,7 @@
 #include "strategies/checkpoint/hdf5/chunk_index.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <bit>
@@ -41,6 +42,7 @@ class BTree1Index final : public ChunkIndex {
     std::optional<uint8_t> below;
     for (;;) {
       leaf_ = read_btree1_node(source_, BTree1Type::chunks, address, key_bytes_, below);
+      require_order(*leaf_);
       const std::optional<unsigned> child = child_for(*leaf_, first);
       if (leaf_->level == 0) return find_in_leaf(first);
       below = leaf_->level;
@@ -57,6 +59,23 @@ class BTree1Index final : public ChunkIndex {
   }
 
  private:
+  // The nodes have no checksum: that their keys are the first elements of chunks, in order, is what can be checked.
+  void require_order(const BTree1Node& node) const {
+    std::vector<uint64_t> before;
+    for (unsigned i = 0; i < node.children; ++i) {
+      Cursor cursor = node.entries.cursor();
+      cursor.skip(i * stride_ + 4 + 4 + 8 * rank_);
+      bool sane = cursor.u64() == 0;  // within an element
+      std::vector<uint64_t> first = key(node, i);
+      for (size_t axis = 0; axis < rank_; ++axis) sane = sane && first[axis] % dataset_.chunking.shape[axis] == 0;
+      if (!sane || (i > 0 && order_of(before, first) >= 0)) {
+        cursor.fail(fmt::format("a key [{}] in a B-tree of chunks", fmt::join(first, ", ")),
+                    "the first element of a chunk, behind that of the key before");
+      }
+      before = std::move(first);
+    }
+  }
+
   std::vector<uint64_t> key(const BTree1Node& node, unsigned index) const {
     Cursor cursor = node.entries.cursor();
     cursor.skip(index * stride_ + 4 + 4);

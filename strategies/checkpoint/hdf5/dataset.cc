@@ -196,20 +196,25 @@ struct Parts {
   std::vector<Filter> filters;
   std::vector<unsigned char> fill;
   std::optional<std::string> dtype_attribute;
-  bool external = false, needs_more = false, shared_in_heap = false;
+  bool external = false, needs_more = false;
   Object object;
 };
 
 void take(Source& source, const Message& message, Parts& parts) {
   if (message.shared()) {
-    const bool matters = message.type == MessageType::datatype || message.type == MessageType::dataspace ||
-                         message.type == MessageType::filters || message.type == MessageType::fill_value ||
-                         message.type == MessageType::old_fill_value;
-    if (!matters) return;
-    bool supported = true;
-    resolve_shared(source, message, supported, [&](const Message& found) { take(source, found, parts); });
-    parts.shared_in_heap = parts.shared_in_heap || !supported;
-    return;
+    switch (message.type) {
+      case MessageType::datatype:
+      case MessageType::dataspace:
+      case MessageType::filters:
+      case MessageType::fill_value:
+      case MessageType::old_fill_value:
+        resolve_shared(source, message, [&](const Message& found) { take(source, found, parts); });
+        return;
+      case MessageType::attribute:
+        return;  // none that matters here is
+      default:
+        break;  // others cannot be shared, whatever the flag says
+    }
   }
   Cursor body = message.body;
   switch (message.type) {
@@ -282,7 +287,6 @@ void require_chunks_that_fit(const Cursor& at, const Dataset& dataset, std::vect
 DatasetOrNot combine(Source& source, const Cursor& at, Parts& parts) {
   const auto other = [](std::string what) { return DatasetOrNot{std::nullopt, std::move(what)}; };
   if (parts.needs_more) return other("a message of a later version of HDF5 that must be understood");
-  if (parts.shared_in_heap) return other("a description that datasets share in a heap");
   if (!parts.layout) at.fail("a dataset without a layout", "one");
   if (parts.external) return other("elements in files of their own");
   if (parts.space->null) return other("nothing (a null dataspace)");
@@ -334,6 +338,7 @@ Object read_object(Source& source, uint64_t address) {
     at.fail("a group with a message of a later version of HDF5 that must be understood", "messages up to type 24");
   }
   if (parts.type && parts.space) parts.object.dataset = combine(source, at, parts);
+  parts.object.is_type = parts.type && !parts.space;
   // A header with links and without their description is a group of no members but these.
   parts.object.is_group = (parts.object.is_group || parts.object.has_links) && !parts.object.dataset;
   return std::move(parts.object);

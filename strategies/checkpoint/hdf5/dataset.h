@@ -60,6 +60,7 @@ struct DatasetOrNot {
 struct Object {
   std::optional<DatasetOrNot> dataset;  // it is one
   bool is_group = false;
+  bool is_type = false;  // a committed datatype
   // Of a group:
   std::optional<uint64_t> symbol_tree, symbol_heap;  // old groups
   std::optional<uint64_t> link_heap, link_tree;      // new groups whose links moved to a heap

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "strategies/checkpoint/format.h"
-#include "strategies/checkpoint/hdf5/cache_image.h"
 #include "strategies/checkpoint/hdf5/chunked_elements.h"
+#include "strategies/checkpoint/hdf5/extension.h"
 #include "strategies/checkpoint/hdf5/superblock.h"
 #include "strategies/checkpoint/tensor_reader.h"
 #include "strategies/error.h"
@@ -43,7 +43,7 @@ class DatasetDecoder final : public Decoder {
       : file_(std::move(file)),
         superblock_(read_superblock(file_, place.begin, place.bytes)),
         source_(file_, superblock_.frame) {
-    use_cache_image(source_, superblock_);
+    use_extension(source_, superblock_);
     Object object = read_object(source_, place.object);
     if (!object.dataset || !object.dataset->dataset || object.dataset->dataset->shape != tensor.shape ||
         object.dataset->dataset->type.dtype != tensor.dtype) {

@@ -29,15 +29,15 @@
 #include <vector>
 
 #include "strategies/checkpoint/format.h"
-#include "strategies/checkpoint/hdf5/cache_image.h"
 #include "strategies/checkpoint/hdf5/chunk_index.h"
 #include "strategies/checkpoint/hdf5/chunked_elements.h"
 #include "strategies/checkpoint/hdf5/dataset.h"
 #include "strategies/checkpoint/hdf5/dataset_encoding.h"
+#include "strategies/checkpoint/hdf5/extension.h"
 #include "strategies/checkpoint/hdf5/filters.h"
 #include "strategies/checkpoint/hdf5/group.h"
 #include "strategies/checkpoint/hdf5/superblock.h"
-#include "strategies/checkpoint/view.h"
+#include "strategies/checkpoint/storage/view.h"
 #include "strategies/error.h"
 
 namespace weighbridge::hdf5 {
@@ -78,7 +78,7 @@ class Listing {
         room_(superblock_.frame.bytes + kSpareMemory),
         may_claim_(superblock_.frame.bytes + kSpareBytes) {
     source_.limit(kReadings * superblock_.frame.bytes + kSpareBytes);
-    use_cache_image(source_, superblock_);
+    use_extension(source_, superblock_);
   }
 
   void read() {
@@ -136,7 +136,10 @@ class Listing {
   }
 
   void enter(uint64_t address, const Object& object) {
-    if (!object.is_group) return;  // a named datatype
+    if (object.is_type) return;
+    if (!object.is_group)
+      fail(address, fmt::format("an object {} that says not what it is", in_quotes(path_)),
+           "a group, a dataset or a datatype");
     constexpr uint64_t kNode = 64;
     spend(address, kNode + sizeof(Level));
     groups_.insert(address);

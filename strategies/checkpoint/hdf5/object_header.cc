@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "strategies/checkpoint/hdf5/fractal_heap.h"
 #include "strategies/error.h"
 
 namespace weighbridge::hdf5 {
@@ -126,14 +127,24 @@ void for_each_message(Source& source, uint64_t address, const std::function<void
   HeaderReader(source, visit).read(address);
 }
 
-void resolve_shared(Source& source, const Message& message, bool& supported,
-                    const std::function<void(const Message&)>& visit) {
+void resolve_shared(Source& source, const Message& message, const std::function<void(const Message&)>& visit) {
   Cursor body = message.body;
   const uint8_t version = body.u8(), type = body.u8();
   if (version < 1 || version > 3) body.fail(fmt::format("a shared message of version {}", version), "1 to 3");
   constexpr uint8_t kInHeap = 1;
-  supported = version < 3 || type != kInHeap;
-  if (!supported) return;
+  if (version == 3 && type == kInHeap) {
+    // Both kinds of fill values are counted as the later one (H5SM_type_to_flag).
+    const auto kind =
+        static_cast<unsigned>(message.type == MessageType::old_fill_value ? MessageType::fill_value : message.type);
+    for (const SharedHeap& shared : source.shared()) {
+      if (kind >= 16 || (shared.kinds >> kind & 1) == 0) continue;
+      FractalHeap heap(source, shared.address);
+      heap.want(body.part(heap.id_bytes()));
+      heap.read([&](const Cursor& object) { visit({message.type, 0, object}); });
+      return;
+    }
+    body.fail("a shared message without a heap for its kind", "one in the table of shared messages");
+  }
   if (version == 1) {
     body.skip(6);
     body.length();
@@ -146,8 +157,9 @@ void resolve_shared(Source& source, const Message& message, bool& supported,
     found = true;
     visit(candidate);
   });
-  if (!found)
+  if (!found) {
     body.fail(fmt::format("a shared message that is not at address {}", *address), "a committed datatype there");
+  }
 }
 
 }  // namespace weighbridge::hdf5

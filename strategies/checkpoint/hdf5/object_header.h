@@ -20,6 +20,7 @@ enum class MessageType : uint16_t {
   unassigned = 0x09,
   filters = 0x0b,
   attribute = 0x0c,
+  shared_message_table = 0x0f,
   continuation = 0x10,
   symbol_table = 0x11,
   cache_image = 0x18,  // the last one that there is
@@ -40,10 +41,8 @@ struct Message {
 // is held at a time. Throws Error (bad_input).
 void for_each_message(Source& source, uint64_t address, const std::function<void(const Message&)>& visit);
 
-// What a message stands for whose body is shared: the message of its type in a committed datatype's header, visited in
-// its place. Throws Error (bad_input) where it cannot be found. `supported` is set to false, and nothing visited, where
-// the file keeps shared messages in a heap of their own.
-void resolve_shared(Source& source, const Message& message, bool& supported,
-                    const std::function<void(const Message&)>& visit);
+// What a message stands for whose body is shared, visited in its place: the message of its type in the header of a
+// committed datatype, or in the heap of messages of its kind. Throws Error (bad_input) where it cannot be found.
+void resolve_shared(Source& source, const Message& message, const std::function<void(const Message&)>& visit);
 
 }  // namespace weighbridge::hdf5

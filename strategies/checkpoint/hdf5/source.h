@@ -91,6 +91,12 @@ struct Moved {
   uint64_t address, bytes, to;
 };
 
+// Where messages of some kinds lie that several objects share: a fractal heap.
+struct SharedHeap {
+  uint16_t kinds = 0;  // bit i: messages of type i
+  uint64_t address = 0;
+};
+
 // Reads structures. While a file is listed, all that is read together must stay in proportion to the file: a tree whose
 // nodes share their children, or a thousand groups with one heap, would otherwise cost their product.
 class Source {
@@ -107,6 +113,9 @@ class Source {
   // What begins in one of these is read there.
   void move(std::vector<Moved> moved);
 
+  void share(const SharedHeap& heap) { shared_.push_back(heap); }
+  const std::vector<SharedHeap>& shared() const { return shared_; }
+
   // Throws Error (bad_input) where the stretch leaves HDF5's part of the file, in terms of `what`: "an object header".
   Block block(std::string_view what, uint64_t address, uint64_t bytes);
   // Where an address is in the file, once it and `bytes` after it were held against the file.
@@ -117,6 +126,7 @@ class Source {
   const Frame frame_;
   uint64_t allowed_ = UINT64_MAX;
   std::vector<Moved> moved_;  // by address
+  std::vector<SharedHeap> shared_;
 };
 
 // Bob Jenkins' lookup3 (hashlittle), which guards every structure of the format's later versions.

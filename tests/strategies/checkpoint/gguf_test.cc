@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "strategies/checkpoint/digest.h"
-#include "strategies/checkpoint/ggml_types.h"
+#include "strategies/checkpoint/gguf/ggml_types.h"
 #include "tests/strategies/checkpoint/fixture.h"
 
 using namespace weighbridge;

@@ -1,4 +1,4 @@
-#include "strategies/checkpoint/pickle.h"
+#include "strategies/checkpoint/pytorch/pickle.h"
 
 #include <fmt/format.h>
 #include <zlib.h>

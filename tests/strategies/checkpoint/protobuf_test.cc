@@ -1,4 +1,4 @@
-#include "strategies/checkpoint/protobuf.h"
+#include "strategies/checkpoint/onnx/protobuf.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -1,10 +1,10 @@
-#include "strategies/checkpoint/storage.h"
+#include "strategies/checkpoint/storage/storage.h"
 
 #include <fmt/format.h>
 
 #include <random>
 
-#include "strategies/checkpoint/zip.h"
+#include "strategies/checkpoint/storage/zip.h"
 #include "tests/strategies/checkpoint/fixture.h"
 #include "tests/strategies/checkpoint/zip_fixture.h"
 

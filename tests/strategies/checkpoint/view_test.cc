@@ -1,4 +1,4 @@
-#include "strategies/checkpoint/view.h"
+#include "strategies/checkpoint/storage/view.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,8 @@
 #include <numeric>
 #include <random>
 
+#include "strategies/checkpoint/storage/zip.h"
 #include "strategies/checkpoint/tensor_reader.h"
-#include "strategies/checkpoint/zip.h"
 #include "tests/strategies/checkpoint/fixture.h"
 #include "tests/strategies/checkpoint/zip_fixture.h"
 

@@ -5,6 +5,7 @@ usage: write_hdf5.py FOLDER, which prints a JSON line for each tensor that a rea
 they are made; the test knows them by name.
 """
 
+import ctypes
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import numpy as np
 
 FOLDER = sys.argv[1]
 RANDOM = np.random.default_rng(5)
+SHAPE, CHUNKS = (13, 11, 5), (4, 3, 5)
 DTYPES = {"f2": "f16", "f4": "f32", "f8": "f64", "b1": "bool"}
 DTYPES.update({f"{kind}{size}": f"{kind}{8 * size}" for kind in "iu" for size in (1, 2, 4, 8)})
 
@@ -43,87 +45,93 @@ def tell_all(name):
         file.visititems(lambda key, item: tell(name, key, item[()]) if isinstance(item, h5py.Dataset) else None)
 
 
-def write_layouts(name, **options):
-    """The same datasets in both generations of the format."""
-    with h5py.File(path(name), "w", **options) as file:
-        file["contiguous"] = some((5, 7))
-        file["half"] = some((3, 4), "<f2")
-        file["double"] = some((4,), "<f8")
-        file["big"] = some((5, 7), ">f4")
-        file["big_integers"] = some((9,), ">i8")
-        file["scalar"] = np.float32(1.5)
-        file["empty"] = np.zeros((0, 4), "<f4")
-        file["mask"] = np.array([[True, False], [False, True]])
-        for dtype in ("i1", "u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8"):
-            file["integers/" + dtype.strip("<")] = some((6,), dtype)
-        shape, chunks = (13, 11, 5), (4, 3, 5)
-        file.create_dataset("chunks/plain", data=some(shape), chunks=chunks)
-        file.create_dataset("chunks/whole", data=some(shape), chunks=shape)
-        file.create_dataset("chunks/larger", data=some((3,)), chunks=(8,), maxshape=(None,))
-        file.create_dataset("chunks/big", data=some(shape, ">f8"), chunks=chunks)
-        file.create_dataset("chunks/columns", data=some((40, 30)), chunks=(40, 1))
-        file.create_dataset("chunks/rows", data=some((40, 30)), chunks=(1, 30))
-        file.create_dataset("chunks/gzip", data=some(shape), chunks=chunks, compression="gzip")
-        file.create_dataset("chunks/gzip_whole", data=some(shape), chunks=shape, compression="gzip", shuffle=True)
-        file.create_dataset("chunks/shuffle_gzip", data=some(shape), chunks=chunks, compression="gzip", shuffle=True)
-        file.create_dataset("chunks/shuffle", data=some(shape, "<f2"), chunks=chunks, shuffle=True)
-        file.create_dataset("chunks/fletcher32", data=some(shape), chunks=chunks, fletcher32=True)
-        file.create_dataset("chunks/odd_fletcher32", data=some((7, 5), "i1"), chunks=(3, 3), fletcher32=True)
-        file.create_dataset(
-            "chunks/all", data=some(shape), chunks=chunks, compression="gzip", shuffle=True, fletcher32=True
-        )
-        file.create_dataset("chunks/lzf", data=np.tile(some((11, 5)), (13, 1, 1)), chunks=chunks, compression="lzf")
-        file.create_dataset("chunks/lzf_random", data=some(shape), chunks=chunks, compression="lzf", shuffle=True)
-        if h5py.h5z.filter_avail(h5py.h5z.FILTER_SZIP):
-            for dtype in ("u1", "<i2", "<f4", ">f4", "<f8"):
-                smooth = np.cumsum(some((64, 48), "<i4") % 3, axis=1).astype(dtype)
-                file.create_dataset(
-                    "chunks/szip_" + dtype.strip("<").replace(">", "big_"),
-                    data=smooth, chunks=(16, 20), compression="szip", compression_opts=("nn", 16)
-                )
-            file.create_dataset(
-                "chunks/szip_ec", data=some((64, 48), "<i4"), chunks=(16, 48), compression="szip",
-                compression_opts=("ec", 8)
-            )
-        for dtype in ("i1", "<u2", ">i4", "<i8"):
-            file.create_dataset(
-                "chunks/offset_" + dtype.strip("<").replace(">", "big_"), data=some(shape, dtype), chunks=chunks,
-                scaleoffset=0
-            )
-        file.create_dataset("chunks/offset_float", data=some(shape), chunks=chunks, scaleoffset=3)
-        file.create_dataset("chunks/offset_constant", data=np.full(shape, 7, "<i4"), chunks=chunks, scaleoffset=0)
-        file.create_dataset("never/contiguous", shape=(3, 5), dtype="<f4", fillvalue=2.5)
-        file.create_dataset("never/zeros", shape=(3, 5), dtype="<i4")
-        file.create_dataset("never/chunks", shape=(13, 11), dtype=">f4", chunks=(4, 4), fillvalue=-1.25)
-        partly = file.create_dataset("never/partly", shape=(40, 40), dtype="<f4", chunks=(7, 7), fillvalue=9)
-        partly[10:20, 5:30] = some((10, 25))
-        # Low-level: compact, early allocation (chunks in the order of the grid), edges without filters, narrow integers.
+def create(file, key, values, plist, kind=None):
+    """A dataset with properties that h5py's own interface does not have."""
+    space = h5py.h5s.create_simple(values.shape)
+    kind = kind or h5py.h5t.py_create(values.dtype)
+    h5py.h5d.create(file.id, key.encode(), kind, space, plist).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+
+
+def plain(file):
+    file["contiguous"] = some((5, 7))
+    file["half"] = some((3, 4), "<f2")
+    file["double"] = some((4,), "<f8")
+    file["big"] = some((5, 7), ">f4")
+    file["big_integers"] = some((9,), ">i8")
+    file["scalar"] = np.float32(1.5)
+    file["empty"] = np.zeros((0, 4), "<f4")
+    file["mask"] = np.array([[True, False], [False, True]])
+    for dtype in ("i1", "u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8"):
+        file["integers/" + dtype.strip("<")] = some((6,), dtype)
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_layout(h5py.h5d.COMPACT)
+    create(file, "compact", some((4, 3)), plist)
+    create(file, "compact_big", some((6,), ">i2"), plist)
+    file.create_dataset("never", shape=(3, 5), dtype="<f4", fillvalue=2.5)
+    file.create_dataset("never_zeros", shape=(3, 5), dtype="<i4")
+
+
+def chunks(file):
+    file.create_dataset("plain", data=some(SHAPE), chunks=CHUNKS)
+    file.create_dataset("whole", data=some(SHAPE), chunks=SHAPE)
+    file.create_dataset("larger", data=some((3,)), chunks=(8,), maxshape=(None,))
+    file.create_dataset("big", data=some(SHAPE, ">f8"), chunks=CHUNKS)
+    file.create_dataset("columns", data=some((40, 30)), chunks=(40, 1))
+    file.create_dataset("rows", data=some((40, 30)), chunks=(1, 30))
+    file.create_dataset("never/chunks", shape=(13, 11), dtype=">f4", chunks=(4, 4), fillvalue=-1.25)
+    partly = file.create_dataset("never/partly", shape=(40, 40), dtype="<f4", chunks=(7, 7), fillvalue=9)
+    partly[10:20, 5:30] = some((10, 25))
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((3, 4))
+    plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # the later format then needs no index
+    create(file, "early", some((10, 10)), plist)
+
+
+def filters(file):
+    gzip = {"compression": "gzip"}
+    file.create_dataset("gzip", data=some(SHAPE), chunks=CHUNKS, **gzip)
+    file.create_dataset("gzip_whole", data=some(SHAPE), chunks=SHAPE, shuffle=True, **gzip)
+    file.create_dataset("shuffle_gzip", data=some(SHAPE), chunks=CHUNKS, shuffle=True, **gzip)
+    file.create_dataset("shuffle", data=some(SHAPE, "<f2"), chunks=CHUNKS, shuffle=True)
+    file.create_dataset("fletcher32", data=some(SHAPE), chunks=CHUNKS, fletcher32=True)
+    file.create_dataset("odd_fletcher32", data=some((7, 5), "i1"), chunks=(3, 3), fletcher32=True)
+    file.create_dataset("all", data=some(SHAPE), chunks=CHUNKS, shuffle=True, fletcher32=True, **gzip)
+    file.create_dataset("lzf", data=np.tile(some((11, 5)), (13, 1, 1)), chunks=CHUNKS, compression="lzf")
+    file.create_dataset("lzf_random", data=some(SHAPE), chunks=CHUNKS, compression="lzf", shuffle=True)
+
+
+def packed(file):
+    if h5py.h5z.filter_avail(h5py.h5z.FILTER_SZIP):
+        for dtype in ("u1", "<i2", "<f4", ">f4", "<f8"):
+            smooth = np.cumsum(some((64, 48), "<i4") % 3, axis=1).astype(dtype)
+            name = "szip_" + dtype.strip("<").replace(">", "big_")
+            szip = {"compression": "szip", "compression_opts": ("nn", 16)}
+            file.create_dataset(name, data=smooth, chunks=(16, 20), **szip)
+        szip = {"compression": "szip", "compression_opts": ("ec", 8)}
+        file.create_dataset("szip_ec", data=some((64, 48), "<i4"), chunks=(16, 48), **szip)
+    for dtype in ("i1", "<u2", ">i4", "<i8"):
+        name = "offset_" + dtype.strip("<").replace(">", "big_")
+        file.create_dataset(name, data=some(SHAPE, dtype), chunks=CHUNKS, scaleoffset=0)
+    file.create_dataset("offset_float", data=some(SHAPE), chunks=CHUNKS, scaleoffset=3)
+    file.create_dataset("offset_constant", data=np.full(SHAPE, 7, "<i4"), chunks=CHUNKS, scaleoffset=0)
+    narrow = h5py.h5t.STD_I32BE.copy()
+    narrow.set_precision(19)
+    narrow.set_offset(5)
+    for key in ("narrow", "narrow_nbit"):
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        plist.set_layout(h5py.h5d.COMPACT)
-        for key, values in (("compact", some((4, 3))), ("compact_big", some((6,), ">i2"))):
-            space = h5py.h5s.create_simple(values.shape)
-            kind = h5py.h5t.py_create(values.dtype)
-            h5py.h5d.create(file.id, key.encode(), kind, space, plist).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
-        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        plist.set_chunk((3, 4))
-        plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-        values = some((10, 10))
-        space = h5py.h5s.create_simple(values.shape)
-        h5py.h5d.create(file.id, b"early", h5py.h5t.IEEE_F32LE, space, plist).write(
-            h5py.h5s.ALL, h5py.h5s.ALL, values
-        )
-        narrow = h5py.h5t.STD_I32BE.copy()
-        narrow.set_precision(19)
-        narrow.set_offset(5)
-        for key, filters in (("narrow", False), ("narrow_nbit", True)):
-            plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-            plist.set_chunk((5,))
-            if filters:
-                plist.set_filter(h5py.h5z.FILTER_NBIT, 0, ())
-            values = RANDOM.integers(-(2**18), 2**18, (17,)).astype("<i4")
-            space = h5py.h5s.create_simple(values.shape)
-            h5py.h5d.create(file.id, key.encode(), narrow, space, plist).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
-    tell_all(name)
+        plist.set_chunk((5,))
+        if key == "narrow_nbit":
+            plist.set_filter(h5py.h5z.FILTER_NBIT, 0, ())
+        create(file, key, RANDOM.integers(-(2**18), 2**18, (17,)).astype("<i4"), plist, narrow)
+
+
+def write_layouts(generation, **options):
+    """The same datasets in each generation of the format."""
+    for part in (plain, chunks, filters, packed):
+        name = f"{generation}_{part.__name__}.h5"
+        with h5py.File(path(name), "w", **options) as file:
+            part(file)
+        tell_all(name)
 
 
 def write_indices(name):
@@ -150,7 +158,16 @@ def write_indices(name):
                 "tree" + suffix, data=some((60, 50), "i1"), chunks=(1, 1), maxshape=(None, None), **options
             )
         file.create_dataset("single", data=some((6, 6)), chunks=(8, 8), maxshape=(8, 8))
-        # A single chunk that the shape cuts, which H5Pset_chunk_opts leaves without its filter.
+    tell_all(name)
+
+
+def write_small_indices(name):
+    """Each chunk index once, in a file that is small enough to be damaged thousands of times."""
+    with h5py.File(path(name), "w", libver="latest") as file:
+        for suffix, options in (("", {}), ("_gzip", {"compression": "gzip"})):
+            file.create_dataset("fixed" + suffix, data=some((50,), "i1"), chunks=(7,), **options)
+            file.create_dataset("extensible" + suffix, data=some((60,), "i1"), chunks=(1,), maxshape=(None,), **options)
+            file.create_dataset("tree" + suffix, data=some((12, 10), "i1"), chunks=(1, 1), maxshape=(None, None), **options)
     tell_all(name)
 
 
@@ -165,7 +182,7 @@ def write_groups(name, count, **options):
         file["a/b/again"] = file["a"]  # a circle
     tell_all(name)
     with h5py.File(path(name), "r") as file:
-        tell(name, "a/hard" if "a/b/c/d/e" < "a/hard" else "a/b/c/d/e", file["a/hard"][()])
+        tell(name, "a/hard", file["a/hard"][()])  # which visititems takes for the one that it has seen
 
 
 def write_tree(name):
@@ -177,6 +194,24 @@ def write_tree(name):
     with h5py.File(path(name), "r") as file:
         for key in ("deep", "committed"):
             tell(name, key, file[key][()])
+
+
+def write_shared_messages(name):
+    """Datasets that share their descriptions in heaps, which h5py's interface does not offer: by the library itself."""
+    with open("/proc/self/maps") as maps:
+        library = next(line.split()[-1] for line in maps if "libhdf5" in line and "_hl" not in line)
+    hdf5 = ctypes.CDLL(library)
+    plist = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    dataspaces, datatypes, fills, filters = 1 << 1, 1 << 3, 1 << 5, 1 << 11
+    hdf5.H5Pset_shared_mesg_nindexes(ctypes.c_int64(plist.id), 2)
+    hdf5.H5Pset_shared_mesg_index(ctypes.c_int64(plist.id), 0, datatypes | fills, 8)
+    hdf5.H5Pset_shared_mesg_index(ctypes.c_int64(plist.id), 1, dataspaces | filters, 8)
+    with h5py.File(h5py.h5f.create(path(name).encode(), h5py.h5f.ACC_TRUNC, plist)) as file:
+        for number in range(8):
+            shape = (3 + number % 3, 4)
+            gzip = {"chunks": (2, 2), "compression": "gzip", "shuffle": True} if number % 2 else {}
+            file.create_dataset(f"x{number}", data=some(shape, "<f4" if number % 3 else ">i2"), fillvalue=7, **gzip)
+    tell_all(name)
 
 
 def write_user_block(name):
@@ -269,13 +304,16 @@ def write_absurd():
 
 
 os.makedirs(FOLDER, exist_ok=True)
-write_layouts("old.h5", libver="earliest")
-write_layouts("new.h5", libver="latest")
-write_layouts("default.h5")
+write_layouts("old", libver="earliest")
+write_layouts("new", libver="latest")
+write_layouts("default")
 write_indices("indices.h5")
+write_small_indices("small_indices.h5")
 write_groups("old_groups.h5", 1500, libver="earliest")
 write_groups("new_groups.h5", 1500, libver="latest")
+write_groups("small_group.h5", 12, libver="latest")
 write_tree("tree.h5")
+write_shared_messages("shared_messages.h5")
 write_user_block("user_block.h5")
 write_keras2("keras2.h5")
 write_keras3("deflated.keras", zipfile.ZIP_DEFLATED, told=False)

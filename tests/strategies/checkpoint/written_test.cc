@@ -1,5 +1,5 @@
-// Files that an independent program wrote on the spot: Python with struct and json, numpy, h5py, torch or onnx. Each script
-// prints what it wrote, tensor by tensor; all of it must be read, and nothing else.
+// Files that an independent program wrote on the spot: Python with struct and json, numpy, h5py, torch or onnx. Each
+// script prints what it wrote, tensor by tensor; all of it must be read, and nothing else.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -1,4 +1,4 @@
-#include "strategies/checkpoint/zip.h"
+#include "strategies/checkpoint/storage/zip.h"
 
 #include <fmt/format.h>
 

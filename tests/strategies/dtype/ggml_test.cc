@@ -81,7 +81,8 @@ TEST_CASE("scales that no quantiser writes give infinities, and one NaN for all 
   for (const auto& [name, dtype] : kBlocks) {
     INFO(name);
     for (const unsigned high : {0x7cU, 0x7dU, 0xfcU, 0xffU}) {
-      std::vector<std::byte> bytes(block(dtype).bytes, static_cast<std::byte>(high));  // every f16 in it is an infinity or a NaN
+      std::vector<std::byte> bytes(block(dtype).bytes,
+                                   static_cast<std::byte>(high));  // every f16 in it is an infinity or a NaN
       const bool scale_last = dtype == Dtype::q2_k || dtype == Dtype::q3_k || dtype == Dtype::q6_k;
       bytes[scale_last ? bytes.size() - 2 : 0] = std::byte{0};
       for (const float value : values_of(dtype, bytes)) {

@@ -7,8 +7,8 @@
 
 namespace weighbridge::test {
 
-// 1 to 40 tensors of mixed dtypes (scalars, empty ones, integers, packed types and ggml's blocks among them) over 1 to 3
-// files, at odd offsets. Some are encoded (their bytes lie backwards), some share the elements of an earlier one. The
+// 1 to 40 tensors of mixed dtypes (scalars, empty ones, integers, packed types and ggml's blocks among them) over 1 to
+// 3 files, at odd offsets. Some are encoded (their bytes lie backwards), some share the elements of an earlier one. The
 // values are finite.
 Checkpoint make_checkpoint(const Scratch& scratch, uint64_t seed);
 
