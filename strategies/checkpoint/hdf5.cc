@@ -1,17 +1,20 @@
 // HDF5, and Keras 3 archives, which hold an HDF5 file.
 //
-// The reader is our own and not libhdf5. What the latter costs was measured (libhdf5 1.10.8 as Debian 12 has it, linked
-// statically; 450,000 damaged files in four minutes): it asks for memory by numbers that a file merely claims (256 MiB
-// for one of the files in HDF5's own test suite that stand for its CVEs, 160 GiB and more for others), leaks on
-// refusal, and keeps 0.3 MiB of heap for as long as the process lives; its shared library pulls in 30 others. None of
-// that can be bounded from outside. The format is well described, and a reader that only lists datasets and reads
-// chunks needs a small part of it:
+// The reader is our own and not libhdf5. What the latter costs and risks was measured (1.10.8 as Debian 12 has it).
+// Hostile files: 11 of 4,000 copies of small files with a byte or two changed, read through h5py, end the process
+// (SIGSEGV, or SIGABRT from a corrupted heap); none of 587,000 inputs that libFuzzer made does so with this reader.
+// Memory: it allocates by numbers that a file merely claims, 256 MiB for one of the files that stand for its CVEs in
+// its own test suite, 160 GiB for others, and nothing bounds that from outside. A small worker: the shared library
+// brings 30 others, 3.1 ms of start (a worker starts in 4.1) and 1.2 MiB of need; the static one still keeps 0.3 MiB
+// from its first use on. With this reader the worker's floor (884,736 bytes) and start are what they were without.
+//
+// The format is well described, and a reader that only lists datasets and reads chunks needs a small part of it:
 //
 //   hdf5/source, superblock          bytes, bounds, checksums; where the file begins
 //   hdf5/object_header, dataset,     what an object is
 //     datatype
 //   hdf5/group, btree1, btree2,      how it is found by its path
-//     fractal_heap
+//     fractal_heap, extension
 //   hdf5/chunk_index, chunk_arrays,  its elements, where they are not one stretch
 //     filters, szip, packed,
 //     chunked_elements

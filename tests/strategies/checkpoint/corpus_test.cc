@@ -54,7 +54,7 @@ void expect_refusal(const std::string& path, bool when_read) {
   }
   CHECK(!said.empty());
   CHECK(said.find('\n') == std::string::npos);
-  CHECK_THAT(said, Catch::Matchers::Contains(std::filesystem::path(path).filename().string()));
+  CHECK_THAT(said, ContainsSubstring(std::filesystem::path(path).filename().string()));
 }
 
 void expect_tensors(const nlohmann::json& entry, const std::string& path, Counts& counts) {

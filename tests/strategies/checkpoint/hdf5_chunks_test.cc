@@ -66,7 +66,7 @@ TEST_CASE("a chunk that is broken is refused when it is read") {
   CHECK_THAT(refused_chunk(stream.substr(0, 8), 100, {{kDeflate, {6}}}),
              Catch::Matchers::StartsWith("found a chunk whose deflate stream breaks after"));
   CHECK_THAT(refused_chunk("nothing deflated", 100, {{kDeflate, {6}}}),
-             Catch::Matchers::Contains("(incorrect header check), expected a stream of 100"));
+             ContainsSubstring("(incorrect header check), expected a stream of 100"));
   CHECK(refused_chunk(stream, 99, {{kDeflate, {6}}}) ==
         "found a chunk that inflates to more than 99 bytes, expected no more");
   CHECK(refused_chunk(stream, 101, {{kDeflate, {6}}}) == "found a chunk of 100 bytes, expected 101, as its shape says");
@@ -99,6 +99,34 @@ TEST_CASE("a chunk that is broken is refused when it is read") {
         "found scale-offset elements of 9 bits, expected at most 8");
   CHECK(refused_chunk("short", 4, {{kScaleOffset, offset}}) ==
         "found a scale-offset chunk of 5 bytes with 10 parameters, expected at least 21 and 10");
+}
+
+TEST_CASE("a B-tree whose keys are no chunks' beginnings, or out of order, is refused when elements are read") {
+  const auto said = [](const std::vector<uint64_t>& rows, uint64_t within_element) {
+    Hdf5File file;
+    const uint64_t at = file.add("abcdefgh");
+    std::string node = "TREE" + le(1, 1) + le(0, 1) + le(rows.size(), 2) + le(kNowhere, 8) + le(kNowhere, 8);
+    for (const uint64_t row : rows) {
+      node += le(4, 4) + le(0, 4) + le(row, 8) + le(within_element, 8) + le(row == 0 ? at : at + 4, 8);
+    }
+    const uint64_t tree = file.add(node + std::string(24, '\xff'));
+    TemporaryFolder folder;
+    try {
+      return all_of(
+          folder.write("model.h5", file.with_dataset({dataspace({8}), signed_bytes(), chunked(tree, {4, 1})})));
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      return text.substr(text.find("found "));
+    }
+  };
+  CHECK(said({0, 4}, 0) == "abcdefgh");
+  CHECK(said({0}, 0) == std::string("abcd\0\0\0\0", 8));
+  CHECK(said({0, 3}, 0) ==
+        "found a key [3] in a B-tree of chunks, expected the first element of a chunk, behind that of the key before");
+  CHECK(said({4, 0}, 0) ==
+        "found a key [0] in a B-tree of chunks, expected the first element of a chunk, behind that of the key before");
+  CHECK(said({0, 4}, 1) ==
+        "found a key [0] in a B-tree of chunks, expected the first element of a chunk, behind that of the key before");
 }
 
 TEST_CASE("a filter that only a plug-in knows is named") {
@@ -153,7 +181,7 @@ TEST_CASE("chunks across the rows of a large dataset are not decoded over and ov
       [&] {
         for (uint64_t at = 0; at < 2 * kRows; at += piece.size()) reader.read(0, at, piece.data(), piece.size());
       }(),
-      Catch::Matchers::Contains("expected chunks of whole rows: `h5repack -l` lays them so"));
+      ContainsSubstring("expected chunks of whole rows: `h5repack -l` lays them so"));
   std::string whole(2 * kRows, '?');
   TensorReader(checkpoint).read(0, 0, whole.data(), whole.size());  // all at once, each is decoded once
   CHECK(whole == std::string(2 * kRows, '\0'));
