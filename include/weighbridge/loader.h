@@ -90,10 +90,10 @@ class LazyModelLoader : public Loader {
   // that tensors' names begin with can be asked for just as well.
   const std::vector<std::string>& layers() const;
 
-  // Loads the layer's tensors that are not in memory yet, and nothing else. The memory is shared: a second call gives
-  // the same addresses, and a tensor of two layers is loaded once. It is given back when the loader has released it and
-  // no Weights has it. Throws Error: usage (no such layer, with the nearest name; or several wrappers have one),
-  // bad_input, refused, environment.
+  // Loads the layer's tensors that are not in memory yet, and nothing else; checks checksums that guard these tensors
+  // and little else. The memory is shared: a second call gives the same addresses, and a tensor of two layers is loaded
+  // once. It is given back when the loader has released it and no Weights has it. Throws Error: usage (no such layer,
+  // with the nearest name; or several wrappers have one), bad_input, refused, environment.
   Weights get_layer_weights(std::string_view layer);
   Need need(std::string_view layer) const;  // with nothing of it loaded yet
 

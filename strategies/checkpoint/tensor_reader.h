@@ -38,7 +38,9 @@ class TensorReader {
 // Reads every stretch that the checkpoint's files guard by a checksum (Checkpoint::checksums) and throws Error
 // (bad_input) where one does not hold.
 void verify_checksums(const Checkpoint& checkpoint);
-// The same for the stretches alone that guard bytes of this tensor.
+// The same for the stretches alone that guard this tensor and little else, as a storage's member in an archive does.
+// One that guards more than ten times as much (all weights, in a .keras archive) is passed over: to check it means to
+// read it all.
 void verify_checksums(const Checkpoint& checkpoint, const Tensor& tensor);
 
 }  // namespace weighbridge

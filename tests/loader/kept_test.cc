@@ -1,10 +1,7 @@
 // Plans that are kept, on checkpoints drawn at random, with tensors that share their elements and encoded ones.
 #include "strategies/loader/kept.h"
 
-#include <algorithm>
-
 #include "harness/probe/status.h"
-#include "strategies/checkpoint/reader.h"
 #include "strategies/error.h"
 #include "strategies/hash.h"
 #include "strategies/reference.h"
@@ -14,48 +11,6 @@
 namespace weighbridge::test {
 namespace {
 
-// Bytes from the last to the first.
-class Backwards : public Encoding {
- public:
-  std::string reason() const override { return "backwards"; }
-  uint64_t decoder_bytes() const override { return 4096; }
-  uint64_t heap_bytes() const override { return sizeof *this; }
-  std::unique_ptr<weighbridge::Decoder> open(const Checkpoint& checkpoint, const Tensor& tensor) const override {
-    return std::make_unique<Reader>(checkpoint.files[tensor.extent.file].path, tensor.extent);
-  }
-
- private:
-  class Reader : public weighbridge::Decoder {
-   public:
-    Reader(const std::string& path, const Extent& extent) : file_(path), extent_(extent) {}
-    void read(uint64_t begin, void* to, size_t bytes) override {
-      file_.read(extent_.offset + extent_.bytes - begin - bytes, to, bytes);
-      std::reverse(static_cast<char*>(to), static_cast<char*>(to) + bytes);
-    }
-
-   private:
-    File file_;
-    Extent extent_;
-  };
-};
-
-// A random checkpoint in which every fifth tensor is encoded, and every third has a second name.
-Checkpoint make_varied(const Scratch& scratch, uint64_t seed) {
-  Checkpoint checkpoint = make_checkpoint(scratch, seed);
-  std::vector<Tensor> tensors;
-  for (size_t i = 0; i < checkpoint.tensors.size(); ++i) {
-    Tensor& tensor = checkpoint.tensors[i];
-    if (i % 5 == 0) tensor.encoding = std::make_shared<Backwards>();
-    tensors.push_back(tensor);
-    if (i % 3 != 0) continue;
-    tensors.push_back(tensor);
-    tensors.back().name += ".tied";
-    tensors.back().same_as = static_cast<uint32_t>(tensors.size() - 2);
-  }
-  checkpoint.tensors = std::move(tensors);
-  return checkpoint;
-}
-
 uint64_t vm_size() {
   return StatusFile(0).read_vm_size().value();
 }
@@ -63,7 +18,7 @@ uint64_t vm_size() {
 TEST_CASE("what a plan used stays, with the reference's bytes, at one address for each thing") {
   for (uint64_t seed = 1; seed <= 15; ++seed) {
     const Scratch scratch;
-    const Checkpoint checkpoint = make_varied(scratch, seed);
+    const Checkpoint checkpoint = make_checkpoint(scratch, seed);
     for (const TargetInfo& target : targets()) {
       std::vector<uint64_t> expected(checkpoint.tensors.size());
       make_reference(
@@ -89,9 +44,27 @@ TEST_CASE("what a plan used stays, with the reference's bytes, at one address fo
   }
 }
 
+TEST_CASE("several tensors of one name are all there, and none of them is had by that name") {
+  struct Gather : Loader {
+    using Loader::gather;
+  };
+  const Scratch scratch;
+  Checkpoint checkpoint = make_checkpoint(scratch, 1);
+  REQUIRE(checkpoint.tensors.size() > 3);
+  checkpoint.path = "made";
+  checkpoint.tensors[1].name = checkpoint.tensors[3].name = "twice";
+  const auto model = std::make_shared<OpenModel>(checkpoint, Target{}, "eager");
+  auto kept = std::make_shared<Kept>(model, *model->choice.strategy);
+  const Weights weights = Gather::gather(model, kept->delivered(), {kept});
+  CHECK(weights.size() == checkpoint.tensors.size());
+  CHECK(weights.contains("twice"));
+  CHECK_THROWS_WITH(weights["twice"], "made: found 2 tensors named \"twice\", expected one");
+  CHECK_THROWS_AS(weights.find("twice"), Error);
+}
+
 TEST_CASE("all of it goes when it is destroyed, and when the plan throws") {
   const Scratch scratch;
-  const auto model = std::make_shared<OpenModel>(make_varied(scratch, 3), Target{Dtype::f32}, "eager");
+  const auto model = std::make_shared<OpenModel>(make_checkpoint(scratch, 3), Target{Dtype::f32}, "eager");
   class Throws : public Strategy {
    public:
     std::string_view name() const override { return "throws"; }
@@ -105,7 +78,7 @@ TEST_CASE("all of it goes when it is destroyed, and when the plan throws") {
     }
   };
   const auto exercise = [&] {
-    Kept(model, *model->choice.strategy);
+    const Kept kept(model, *model->choice.strategy);
     CHECK_THROWS_AS(Kept(model, Throws()), Error);
   };
   exercise();

@@ -21,14 +21,13 @@ MadeModel::MadeModel(const std::string& size) {
   std::istringstream lines(made.out);
   for (std::string path; std::getline(lines, path);) {
     if (path.ends_with(".h5") && !reads_hdf5) continue;
-    if (path.ends_with("/packed.h5")) {
-      packed_ = path;
-    } else if (path.ends_with("/tied.h5")) {
-      tied_ = path;
-    } else {
-      paths_.push_back(path);
-    }
+    (path.find("/model.") != std::string::npos ? paths_ : others_).push_back(path);
   }
+}
+
+std::string MadeModel::other(const std::string& name) const {
+  const auto found = std::find(others_.begin(), others_.end(), scratch_ / name);
+  return found == others_.end() ? "" : *found;
 }
 
 const MadeModel& small_model() {

@@ -18,16 +18,15 @@ class MadeModel {
   // The same tensors in each of these files, which this build can read. What is left out is said on the way ("skipped:
   // ").
   const std::vector<std::string>& paths() const { return paths_; }
-  // The small tensors in compressed chunks; empty where this build cannot read them.
-  const std::string& packed() const { return packed_; }
-  // first/kernel and second/kernel, the same 1000 floats, and second/bias; likewise.
-  const std::string& tied() const { return tied_; }
+  // One of the other files that write_model.py wrote ("tied.h5"); empty where this build cannot read it, which was
+  // said.
+  std::string other(const std::string& name) const;
   std::string operator/(const std::string& name) const { return scratch_ / name; }
 
  private:
   Scratch scratch_;
   std::vector<std::string> paths_;
-  std::string packed_, tied_;
+  std::vector<std::string> others_;
 };
 
 // The small one, made once for the test program's life. Nobody writes to it.

@@ -109,7 +109,7 @@ TEST_CASE("weights that are asked for in another dtype are converted from the ma
 }
 
 TEST_CASE("weights that do not lie plainly are decoded into memory, say why, and are not written through") {
-  const std::string& path = small_model().packed();
+  const std::string path = small_model().other("packed.h5");
   if (path.empty()) return;  // said by MadeModel
   Weights weights = MemoryMappedModelLoader(path).get_weights();
   check_values(weights);
@@ -122,6 +122,16 @@ TEST_CASE("weights that do not lie plainly are decoded into memory, say why, and
   check_values(ModelLoader(path).get_weights());
   check_values(MemoryMappedModelLoader(path).get_weights());
   CHECK(LazyModelLoader(path).get_layer_weights("dense")["dense/steps"].as<int64_t>()[0] == 11);
+}
+
+TEST_CASE("a file that holds a checksum of its weights is mapped, and not written through") {
+  const std::string path = small_model().other("guarded.npz");
+  const Weights weights = MemoryMappedModelLoader(path).get_weights();
+  CHECK(weights["second"].mapped());
+  CHECK_THROWS_WITH(MemoryMappedModelLoader(path, Write::through),
+                    path +
+                        ": writing through is not possible, as the file holds a checksum of its member \"first.npy\"; "
+                        "map it copy-on-write, and changes stay in memory");
 }
 
 TEST_CASE("a weight that lies unaligned is handed out as bytes, not as numbers") {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""write_model.py FOLDER small|large: the same tensors as FOLDER/model.safetensors and, where h5py is there, as
-FOLDER/model.h5. With small also FOLDER/packed.h5, whose tensors do not lie plainly, and FOLDER/tied.h5, where first/kernel
-and second/kernel are one. Prints the files it wrote.
+"""write_model.py FOLDER small|large: the same tensors as model.safetensors and, where h5py is there, as model.h5.
+With small also guarded.npz, whose members have checksums, packed.h5, whose tensors do not lie plainly, and tied.h5, where
+first/kernel and second/kernel are one. Prints the files it wrote.
 
 small  values that the tests compute again: element i of tensor k is (i % 251 - 125) / 8 + k.
 large  96 MiB in f32, the largest tensor last, so that f16 needs T + L at its peak.
@@ -10,6 +10,7 @@ import array
 import json
 import struct
 import sys
+import zipfile
 
 SMALL = [  # in the order in which they lie in the file
     ("conv1/kernel", "f", (16, 3, 3, 3)),
@@ -66,9 +67,22 @@ def write_hdf5(path, tensors, **layout):
     print(path)
 
 
+def write_npz(path, tensors):
+    """Stored members, each with its CRC-32."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for k, (name, code, shape) in enumerate(tensors):
+            header = repr({"descr": "<f4", "fortran_order": False, "shape": shape}).encode()
+            header += b" " * (-(len(header) + 11) % 64) + b"\n"
+            array_file = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + values(k, code, count(shape))
+            archive.writestr(name + ".npy", array_file)
+    print(path)
+
+
 folder, size = sys.argv[1:]
 tensors = {"small": SMALL, "large": LARGE}[size]
 write_safetensors(folder + "/model.safetensors", tensors)
+if size == "small":
+    write_npz(folder + "/guarded.npz", [("first", "f", (1000,)), ("second", "f", (10, 10))])
 try:
     import h5py
     import numpy

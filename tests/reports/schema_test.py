@@ -17,14 +17,16 @@ except ImportError:
     sys.exit(2)
 
 # Objects whose keys are names, not fields: any key may come and go.
-OPEN = {"options", "dtypes", "allocator", "unavailable", "evidence", "figures"}
+OPEN = {"options", "dtypes", "allocator", "unavailable", "evidence", "figures", "encodings",
+        "fallen_back"}
 
 # What the first records of weighbridge/1 did not have, by the list or object that holds it.
 LATER = {
     "phases": {"refault_anon_pages", "limit_hits", "cgroup_usage_bytes", "cgroup_anon_bytes", "cgroup_file_bytes",
                "cgroup_shmem_bytes", "cgroup_kernel_bytes", "cgroup_psi_some_ns", "cgroup_psi_full_ns"},
     "trials": {"cgroup_peak_bytes", "cgroup_swap_peak_bytes", "evidence"},
-    "cells": {"swap_limit_bytes", "cage"},
+    "cells": {"swap_limit_bytes", "cage", "fallen_back"},
+    "checkpoint": {"encodings", "remarks"},
     "limits": {"bounds"},
     "settings": {"resumed", "reserve_bytes", "cage_reason"},
     "": {"fits"},

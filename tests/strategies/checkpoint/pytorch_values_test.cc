@@ -114,6 +114,13 @@ TEST_CASE("containers that hold each other over and over are refused, or passed 
   };
   const TemporaryFolder folder;
   CHECK_THAT(refusal(folder.write("m.pt", torch_zip(laughs(kOne), {{"0", "aaaa"}}))),
+             ContainsSubstring("found a pickle and 131072 tensors whose tables take more than "));
+  // 1000 numbers and one tensor, 1200 times.
+  std::string opcodes = "](";
+  for (int i = 0; i < 1000; ++i) opcodes += "K\x01";
+  opcodes += kOne + "eq\x01" + "0](";
+  for (int i = 0; i < 1200; ++i) opcodes += "h\x01";
+  CHECK_THAT(refusal(folder.write("m.pt", torch_zip(opcodes + "e", {{"0", "aaaa"}}))),
              ContainsSubstring("found containers that hold each other over and over, expected a state dict, in which "
                                "little is shared"));
   CHECK(names(dict({{text("joke"), laughs("K\x01")}, {text("w"), kOne}})) == Names{"w"});

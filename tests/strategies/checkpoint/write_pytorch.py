@@ -1,7 +1,7 @@
 """Writes checkpoints with PyTorch itself, apart from any code of this project (torch 1.13 and above).
 
-usage: write_pytorch.py FOLDER, which prints one line per tensor: [file, name, dtype, shape, SHA-256 of its elements in C
-order, little-endian]. Beside them, FOLDER/marker is what a hostile pickle in hostile.pt would create if it were run.
+usage: write_pytorch.py FOLDER, which prints one line per tensor: [file, name, dtype, shape, SHA-256 of its elements in
+C order, little-endian]. Beside them, FOLDER/marker is what a hostile pickle in hostile.pt would create if it were run.
 """
 
 import argparse
@@ -89,9 +89,11 @@ def views():
     wide = torch.arange(100, dtype=torch.int16).reshape(10, 10)
     return {
         "base": base, "same": base, "transposed": base.transpose(0, 2), "permuted": base.permute(1, 0, 2),
-        "row": base[1, 2], "column": base[:, 1, 3], "half": base[1:], "stepped": wide[::2, 1::3], "corner": wide[7:, 7:],
+        "row": base[1, 2], "column": base[:, 1, 3], "half": base[1:], "stepped": wide[::2, 1::3],
+        "corner": wide[7:, 7:],
         "expanded": torch.tensor([1.5, -2.0]).unsqueeze(1).expand(2, 5), "one": torch.ones(1, 1, 3).transpose(0, 1),
-        "flat": wide.view(-1), "scalar": wide[3, 4], "empty": wide[:0], "channels_last": torch.rand(2, 3, 4, 5).contiguous(memory_format=torch.channels_last),
+        "flat": wide.view(-1), "scalar": wide[3, 4], "empty": wide[:0],
+        "channels_last": torch.rand(2, 3, 4, 5).contiguous(memory_format=torch.channels_last),
         "complex": torch.view_as_complex(torch.rand(3, 4, 2)).t(),
     }  # fmt: skip
 
@@ -118,9 +120,9 @@ def nested():
         "list": [torch.rand(1), (torch.rand(2), "text", None, 3.5), {"deep": [{"er": torch.rand(3)}]}],
         "default": collections.defaultdict(list, {"x": torch.rand(1)}),
         "named": named, 7: torch.rand(1), "": {"": torch.rand(2)}, "\u043a\u043b\u044e\u0447 \"1\"": torch.rand(1),
-        "config": argparse.Namespace(lr=1e-3, size=torch.Size([2, 3]), dtype=torch.bfloat16, device=torch.device("cpu")),
-        "path": pathlib.PurePosixPath("/a"), "set": {1, 2, 3}, "scalar": numpy.float64(2.5), "big": 1 << 100, "bytes": b"\x00\xff",
-        "long": list(range(2000)), "negative": -1,
+        "config": argparse.Namespace(lr=1e-3, size=torch.Size([2, 3]), dtype=torch.bfloat16, at=torch.device("cpu")),
+        "path": pathlib.PurePosixPath("/a"), "set": {1, 2, 3}, "scalar": numpy.float64(2.5), "big": 1 << 100,
+        "bytes": b"\x00\xff", "long": list(range(2000)), "negative": -1,
     }  # fmt: skip
 
 
@@ -129,7 +131,8 @@ def with_optimizer(folder):
     optimizer = torch.optim.AdamW(model.parameters())
     model(torch.tensor([1, 2, 3])).sum().backward()
     optimizer.step()
-    save(folder, "optimizer.pt", {"epoch": 3, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state()})
+    states = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state()}
+    save(folder, "optimizer.pt", {"epoch": 3, **states})
 
 
 def packed_again(folder, source, target, method, big_endian=False):
@@ -159,7 +162,10 @@ class Hostile:
 
 def sharded(folder):
     (folder / "sharded").mkdir()
-    shards = [{"a": torch.rand(3, 3), "b": torch.rand(2)}, {"c": torch.rand(4).to(torch.bfloat16), "unlisted": torch.rand(1)}]
+    shards = [
+        {"a": torch.rand(3, 3), "b": torch.rand(2)},
+        {"c": torch.rand(4).to(torch.bfloat16), "unlisted": torch.rand(1)},
+    ]
     names = [f"pytorch_model-{i + 1:05d}-of-00002.bin" for i in range(2)]
     index = {"metadata": {"total_size": 52}, "weight_map": {"a": names[0], "b": names[0], "c": names[1]}}
     for name, shard in zip(names, shards):
@@ -176,7 +182,8 @@ def main():
     both(folder, "views", views())
     both(folder, "nested", nested())
     both(folder, "bare", torch.rand(4, 5))
-    both(folder, "parameters", [torch.nn.Parameter(torch.rand(2, 2)), torch.nn.Parameter(torch.rand(3), requires_grad=False)])
+    frozen = torch.nn.Parameter(torch.rand(3), requires_grad=False)
+    both(folder, "parameters", [torch.nn.Parameter(torch.rand(2, 2)), frozen])
     if NEWER:
         save(folder, "newer.pt", {str(dtype)[6:]: random_tensor(dtype, 4, 4).t() for dtype in NEWER})
 
