@@ -45,7 +45,7 @@ if grep -nE '#include "(strategies|harness|reports)|#include <(fmt|nlohmann|hwy)
 fi
 
 # The examples' installed sources, by CMake and by pkg-config.
-quietly "$cmake" -S "$examples" -B examples -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$compiler" \
+quietly "$cmake" -G Ninja -S "$examples" -B examples -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$compiler" \
   -DCMAKE_CXX_FLAGS="${flags[*]:-}"
 expect "weighbridge_DIR:PATH=$prefix" examples/CMakeCache.txt
 quietly "$cmake" --build examples
