@@ -156,6 +156,7 @@ struct Machine {
 
 inline constexpr const char* kAsksToRunCode = "asks-to-run-code";  // remarks that findings speak of
 inline constexpr const char* kOptimizerState = "optimizer-state";
+inline constexpr const char* kRead = "read";  // which file of a folder, where there was one alone
 
 struct Remark {      // what a person should know of a checkpoint that could be read all the same
   std::string id;    // "asks-to-run-code", "optimizer-state", "left-out", "chosen", ...

@@ -73,10 +73,12 @@ void about_spread(const Record& record, std::vector<std::string>& said) {
   }
 }
 
-// Remarks that are causes are findings (findings/); the others are said here.
+// Remarks that are causes are findings (findings/), and one file that was alone needs no care; the others are said
+// here.
 void about_checkpoint(const Record& record, std::vector<std::string>& said) {
   for (const Remark& remark : record.checkpoint.remarks) {
-    if (remark.id != kAsksToRunCode && remark.id != kOptimizerState) said.push_back(printable(remark.text) + ".");
+    if (remark.id == kAsksToRunCode || remark.id == kOptimizerState || remark.id == kRead) continue;
+    said.push_back(printable(remark.text) + ".");
   }
 }
 

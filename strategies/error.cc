@@ -88,4 +88,8 @@ std::string printable(std::string_view untrusted, size_t limit) {
   return text;
 }
 
+std::string in_quotes(std::string_view untrusted) {
+  return fmt::format("\"{}\"", printable(untrusted, 80));
+}
+
 }  // namespace weighbridge

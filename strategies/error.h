@@ -23,4 +23,7 @@ Error system_error(std::string_view call, std::string_view path, int error_numbe
 // "PATH: byte OFFSET: found FOUND, expected EXPECTED".
 Error format_error(std::string_view path, uint64_t offset, std::string_view found, std::string_view expected);
 
+// A text that a checkpoint supplies, for a message: in double quotes, printable, cut after 80 bytes.
+std::string in_quotes(std::string_view untrusted);
+
 }  // namespace weighbridge

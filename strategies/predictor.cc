@@ -100,7 +100,9 @@ class Predictor : public Steps {
   // A decoder is there while its tensor is read; it goes when that is done or another tensor's turn comes.
   void read(uint32_t tensor, uint64_t, uint64_t bytes, Spot) override {
     const Tensor& read = request_.checkpoint.tensors.at(tensor);
-    if (!read.plain() && bytes > 0) settle(read.encoding->decoder_bytes());
+    if (read.plain() || bytes == 0) return;
+    settle(read.encoding->decoder_bytes());
+    peak_.reclaimable = std::max(peak_.reclaimable, reclaimable_ + page_rounded(read.encoding->mapped_bytes()));
   }
 
   void fall_back(uint32_t tensor) override {

@@ -11,7 +11,7 @@
 namespace weighbridge::cli {
 
 void MatrixOptions::define(CLI::App& app) {
-  app.add_option("MODEL", model, "a checkpoint: a .safetensors file, a *.safetensors.index.json, or a folder with one")
+  app.add_option("MODEL", model, "a checkpoint file of any format (see list), the index of a sharded set, or a folder")
       ->required();
   app.add_option("--strategy", strategies, "strategies, comma-separated, with options: stream:chunk=1MiB [all]")
       ->type_name("A,B")

@@ -129,7 +129,7 @@ void print_table(const Checkpoint& checkpoint, Digests* digests) {
     if (!tensor.plain()) {
       auto& [tensors, bytes] = encoded[tensor.encoding->reason()];
       ++tensors;
-      bytes += tensor.bytes();
+      if (tensor.same_as == Tensor::kItself) bytes += tensor.bytes();
     }
     if (tensor.same_as != Tensor::kItself) ++shared;
   }
@@ -150,7 +150,7 @@ void print_table(const Checkpoint& checkpoint, Digests* digests) {
                reports::human(total.second), printable(reason));
   }
   for (const Remark& remark : checkpoint.remarks) fmt::print("{}\n", printable(remark.text, 400));
-  fmt::print("loaded once, the weights alone would need\n");
+  fmt::print("loaded once, all of it would need\n");
   for (const TargetInfo& target : targets()) {
     fmt::print("  as {:<8} {:>10}\n", target.name, reports::human(delivered_bytes(checkpoint, target.target)));
   }

@@ -26,7 +26,10 @@ std::vector<Finding> find(const Record& record) {
     std::vector<Finding> found = rule(record);
     std::move(found.begin(), found.end(), std::back_inserter(all));
   }
-  std::stable_sort(all.begin(), all.end(), [](const Finding& a, const Finding& b) {
+  // What endangers comes before what saves.
+  const auto endangers = [](const Finding& finding) { return finding.severity == "high" && !finding.saves_bytes; };
+  std::stable_sort(all.begin(), all.end(), [&](const Finding& a, const Finding& b) {
+    if (endangers(a) != endangers(b)) return endangers(a);
     const Bytes a_saves = a.saves_bytes.value_or(0), b_saves = b.saves_bytes.value_or(0);
     return a_saves != b_saves ? a_saves > b_saves : rank(a.severity) < rank(b.severity);
   });

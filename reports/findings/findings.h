@@ -10,7 +10,7 @@
 
 namespace weighbridge::reports {
 
-// Most bytes saved first (those that save none last), then by severity.
+// High ones that save nothing first: they endanger. Then by bytes saved (those that save none last), then by severity.
 std::vector<Finding> find(const Record& record);
 
 }  // namespace weighbridge::reports

@@ -26,7 +26,6 @@ std::vector<Finding> optimizer_state(const Record& record) {
       "the "
       "model, or safetensors.torch.save_file; in Keras model.save(path, include_optimizer=False).";
   finding.evidence = {{"optimizer_state_bytes", bytes}, {"checkpoint_bytes", record.checkpoint.bytes}};
-  finding.saves_bytes = bytes;
   return {finding};
 }
 

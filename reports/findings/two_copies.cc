@@ -23,14 +23,27 @@ std::string needs(const Cell& cell) {
   return (weight.source == Weight::Source::predicted ? "would need " : "needs ") + human(weight.bytes);
 }
 
-const char* remedy_of(const Cell& heavy) {
+const char* remedy_of(const Cell& heavy, const std::string& format) {
+  if (format == "numpy")
+    return "In NumPy: np.load(path, mmap_mode=\"r\"), and copy array by array into the model's own.";
+  if (format == "hdf5") {
+    return "In h5py: dataset.read_direct(array) into the model's own arrays, one after another, and no dict of copies. "
+           "In "
+           "Keras: model.load_weights(path) on a model that is built already.";
+  }
+  if (format == "onnx") {
+    return "In ONNX Runtime: give InferenceSession the path, not a model that onnx.load() holds already, and keep the "
+           "weights as external data.";
+  }
+  if (format == "gguf") return "In llama.cpp: leave the mapping on (no --no-mmap).";
   if (heavy.strategy == "convert-after") {
     return "Convert each tensor as it is read, not the model afterwards. In Transformers: from_pretrained(..., "
            "dtype=...) (torch_dtype=... in older releases) instead of .to(dtype) or .half() on the loaded model. In "
            "PyTorch: open the safetensors file with safe_open() and copy tensor by tensor.";
   }
   return "Let the file's tensors become the model's. In PyTorch: build the model under torch.device(\"meta\"), then "
-         "torch.load(path, mmap=True) and model.load_state_dict(state, assign=True). In Transformers: "
+         "torch.load(path, mmap=True, weights_only=True) and model.load_state_dict(state, assign=True). In "
+         "Transformers: "
          "from_pretrained(..., low_cpu_mem_usage=True), with a safetensors checkpoint, which is read tensor by tensor.";
 }
 
@@ -58,7 +71,7 @@ std::vector<Finding> two_copies(const Record& record) {
     if (finding.severity.empty()) finding.severity = "medium";
     finding.title = fmt::format("Two full copies exist at once while {} loads: it {}, {} needs {}", cell_name(cell),
                                 needs(cell), cell_name(*lighter), human(weight_of(*lighter)->bytes));
-    finding.remedy = fmt::format("Load as {} does. {}", cell_name(*lighter), remedy_of(cell));
+    finding.remedy = fmt::format("Load as {} does. {}", cell_name(*lighter), remedy_of(cell, record.checkpoint.format));
     finding.evidence = {{"checkpoint_bytes", stored},
                         {heavy->measured ? "need_bytes" : "predicted_need_bytes", weight_of(cell)->bytes},
                         {"lighter_need_bytes", weight_of(*lighter)->bytes}};

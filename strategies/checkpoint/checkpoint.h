@@ -46,7 +46,8 @@ class Encoding {
   // decoder_bytes() of heap, whatever the tensor's size.
   virtual std::unique_ptr<Decoder> open(const Checkpoint& checkpoint, const Tensor& tensor) const = 0;
   virtual uint64_t decoder_bytes() const = 0;
-  virtual uint64_t heap_bytes() const = 0;  // of this object, itself included
+  virtual uint64_t heap_bytes() const = 0;             // of this object, itself included
+  virtual uint64_t mapped_bytes() const { return 0; }  // file pages that an open decoder maps, at the most
 };
 
 struct Tensor {
@@ -100,8 +101,8 @@ struct Checkpoint {
   uint64_t table_bytes() const;   // heap held by this table itself
 };
 
-// Opens a file, a sharded set through its index (*.index.json), or a folder (folder.h has the order in which a folder's
-// files are looked for). A file is taken for what its content says, before its name. Throws Error.
+// Opens a file, a sharded set through its index (*.index.json), or a folder (folder.cc has the order in which a
+// folder's files are looked for). A file is taken for what its content says, before its name. Throws Error.
 Checkpoint open_checkpoint(const std::string& path);
 
 struct FormatInfo {

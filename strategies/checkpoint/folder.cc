@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -21,8 +22,6 @@ namespace weighbridge {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kIndexSuffix = ".index.json";
 
 constexpr std::array<std::string_view, 17> kByName{
     "model.safetensors",
@@ -52,17 +51,37 @@ std::string_view part_number(std::string_view name) {
   return number.find_first_not_of("0123456789") == std::string_view::npos ? number : std::string_view{};
 }
 
+std::string shown(const std::set<std::string>& names) {
+  std::string text;
+  size_t count = 0;
+  for (const std::string& name : names) {
+    if (count++ == 3) return fmt::format("{} and {} more", text, names.size() - 3);
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", printable(name, 80));
+  }
+  return text;
+}
+
 // The names in a folder that matter, sorted; the rest of it may be of any size.
 struct Listing {
   std::set<std::string> indices;
   std::map<const Format*, std::set<std::string>> files;
-  size_t parts = 0;  // among `files`: an index, or the first part, stands for them
+
+  // What stands for itself: parts of a set do not, as an index or their first part stands for them.
+  std::set<std::string> checkpoints() const {
+    std::set<std::string> all = indices;
+    for (const auto& [format, names] : files) {
+      std::copy_if(names.begin(), names.end(), std::inserter(all, all.end()),
+                   [](const std::string& name) { return part_number(name).empty(); });
+    }
+    return all;
+  }
 
   FolderEntry entry(std::string_view name) const {
-    size_t all = indices.size();
-    for (const auto& [format, names] : files) all += names.size();
-    const bool itself = part_number(name).empty();
-    return {std::string(name), all - parts - (itself ? 1 : 0)};
+    FolderEntry entry{std::string(name), {}};
+    std::set<std::string> others = checkpoints();
+    others.erase(entry.name);
+    if (!others.empty()) entry.others = shown(others);
+    return entry;
   }
 };
 
@@ -81,23 +100,12 @@ Listing list(const std::string& folder) {
     if (name.ends_with(".gguf") && !part.empty() && part != "00001") continue;  // its first part has no index
     for (const Format* format : all_formats()) {
       if (!named_as(*format, name)) continue;
-      listing.parts += part.empty() ? 0 : 1;
       listing.files[format].insert(std::move(name));
       break;
     }
   }
   if (failed) throw system_error("readdir", folder, failed.value());
   return listing;
-}
-
-std::string shown(const std::set<std::string>& names) {
-  std::string text;
-  size_t count = 0;
-  for (const std::string& name : names) {
-    if (count++ == 3) return fmt::format("{} and {} more", text, names.size() - 3);
-    text += fmt::format("{}{}", text.empty() ? "" : ", ", printable(name, 80));
-  }
-  return text;
 }
 
 }  // namespace
@@ -118,11 +126,17 @@ FolderEntry entry_of(const std::string& folder) {
     if (files == found.files.end()) continue;
     if (files->second.size() == 1) return found.entry(*files->second.begin());
     if (found.indices.size() == 1) break;
+    const std::set<std::string> all = found.checkpoints();
+    if (all.empty()) {
+      throw Error(ErrorKind::bad_input,
+                  fmt::format("{}: found parts of a set ({}) without the *.index.json that joins them, expected it too",
+                              printable(folder), shown(files->second)));
+    }
     throw Error(
         ErrorKind::bad_input,
         fmt::format(
             "{}: found {} checkpoints and no index that joins them ({}), expected one; name the file to be read",
-            printable(folder), files->second.size(), shown(files->second)));
+            printable(folder), all.size(), shown(all)));
   }
   if (found.indices.size() == 1) return found.entry(*found.indices.begin());
   throw Error(ErrorKind::bad_input,

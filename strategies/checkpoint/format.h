@@ -1,5 +1,5 @@
 // Internal to this folder: what a checkpoint format is to open.cc. Adding one is a file that defines a Format and a
-// line in the registry of open.cc.
+// line in registry.cc.
 #pragma once
 
 #include <span>
@@ -24,6 +24,8 @@ struct Format {
   // require_inside has let them pass. Throws Error (bad_input) where the file does not hold what it must.
   void (*read)(const File& file, Checkpoint& checkpoint);
 };
+
+inline constexpr std::string_view kIndexSuffix = ".index.json";  // of the index that joins a set of files
 
 extern const Format kSafetensors;
 extern const Format kPytorch;
@@ -51,12 +53,9 @@ bool named_as(const Format& format, std::string_view path);
 // tell.
 struct FolderEntry {
   std::string name;
-  size_t others = 0;  // checkpoints and indices in the folder that were not taken
+  std::string others;  // checkpoints and indices in it that were not taken, for a person; empty: none
 };
 FolderEntry entry_of(const std::string& folder);
-
-// A text that a checkpoint supplies, for a message: in double quotes, printable, cut after 80 bytes.
-std::string in_quotes(std::string_view untrusted);
 
 // Throws Error (bad_input) where `path`, a file that the checkpoint itself names (a shard, an entry of a folder), leads
 // out of `folder` through a symlink. The rule: its real path lies inside the folder's real path. One layout that tools

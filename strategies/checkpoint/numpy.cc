@@ -28,6 +28,7 @@ namespace {
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr size_t kVersionBytes = 2;
 constexpr uint64_t kMaximumHeader = 1u << 20;  // NumPy's own limit is 10,000 bytes
+constexpr size_t kMostArrays = 1u << 16;  // one after another in a .npy: a table of them costs ten times their bytes
 constexpr std::string_view kMemberSuffix = ".npy";
 constexpr size_t kNamed = 3;  // members that a remark names
 
@@ -69,9 +70,9 @@ class Source {
   std::unique_ptr<Decoder> decoder_;
 };
 
-// The array that begins at byte `at` of the source. Afterwards `at` is where it ends; 0 where its elements are foreign,
-// and how long they are nobody knows. The tensor is laid unless they are.
-NpyHeader read_array(const Source& source, uint64_t& at, Tensor& tensor, TensorLayout& layout) {
+// The array that begins at byte `at` of the source. The tensor is laid, and `end` is where the array ends, unless its
+// elements are foreign: then nobody knows how long they are.
+NpyHeader read_array(const Source& source, uint64_t at, Tensor& tensor, TensorLayout& layout, uint64_t& end) {
   const uint64_t left = source.bytes() - at;
   const std::string start = source.read(at, std::min<uint64_t>(left, kMagic.size() + kVersionBytes));
   if (!start.starts_with(kMagic)) {
@@ -100,7 +101,6 @@ NpyHeader read_array(const Source& source, uint64_t& at, Tensor& tensor, TensorL
     return source.error(header_at + inside, found, expected);
   });
   const uint64_t data_at = header_at + header_bytes;
-  at = 0;
   if (!header.dtype) return header;
 
   tensor.dtype = *header.dtype;
@@ -114,7 +114,7 @@ NpyHeader read_array(const Source& source, uint64_t& at, Tensor& tensor, TensorL
   View view{.begin = data_at, .big_endian = header.big_endian};
   if (header.fortran && *bytes > 0) view.strides = fortran_strides(tensor.shape);
   layout.lay(tensor, source.storage(), view, {source.path(), source.place(at)});
-  at = data_at + *bytes;
+  end = data_at + *bytes;
   return header;
 }
 
@@ -122,16 +122,19 @@ void read_npy(const File& file, Checkpoint& checkpoint) {
   const auto index = static_cast<uint32_t>(checkpoint.files.size() - 1);
   const Source source(file, checkpoint, {{index, 0, file.bytes()}, nullptr}, "");
   const size_t first = checkpoint.tensors.size();
-  TensorLayout layout;
   uint64_t at = 0;
   do {
     const uint64_t begin = at;
+    if (checkpoint.tensors.size() - first == kMostArrays) {
+      source.fail(begin, fmt::format("more than {} arrays in one file", kMostArrays), "fewer");
+    }
     if (begin != 0 &&
         !source.read(begin, std::min<uint64_t>(file.bytes() - begin, kMagic.size())).starts_with(kMagic)) {
       source.fail(begin, fmt::format("{} bytes after the array", file.bytes() - begin), "the end, or another array");
     }
     Tensor tensor;
-    const NpyHeader header = read_array(source, at, tensor, layout);
+    TensorLayout layout;  // of one array: no two share bytes
+    const NpyHeader header = read_array(source, begin, tensor, layout, at);
     if (!header.dtype) source.fail(begin, "an array of " + header.foreign, "an array of numbers");
     checkpoint.tensors.push_back(std::move(tensor));
   } while (at != file.bytes());
@@ -180,7 +183,7 @@ void read_npz(const File& file, Checkpoint& checkpoint) {
     tensor.name = member.name.substr(0, member.name.size() - kMemberSuffix.size());
     TensorLayout layout;  // of its own, as no two members share bytes
     uint64_t at = 0;
-    const NpyHeader header = read_array(source, at, tensor, layout);
+    const NpyHeader header = read_array(source, 0, tensor, layout, at);
     if (!header.dtype) {
       left_out.add(member, header.foreign);
       continue;
@@ -195,21 +198,14 @@ void read_npz(const File& file, Checkpoint& checkpoint) {
 }
 
 // All members .npy, at least one: what tells an .npz from the other archives of weights.
-bool is_npz(const File& file) {
-  if (!begins_as_zip(file)) return false;
-  try {
-    const ZipArchive archive(file);
-    const auto& members = archive.members();
-    return !members.empty() && std::all_of(members.begin(), members.end(), [](const ZipMember& member) {
-      return member.name.ends_with(kMemberSuffix);
-    });
-  } catch (const Error&) {
-    return false;  // and whoever it is read as will say why
-  }
+bool is_npz(const ZipArchive& archive) {
+  const auto& members = archive.members();
+  return !members.empty() && std::all_of(members.begin(), members.end(),
+                                         [](const ZipMember& member) { return member.name.ends_with(kMemberSuffix); });
 }
 
 bool recognises(const File& file) {
-  return file.peek(0, kMagic.size()) == kMagic || is_npz(file);
+  return file.peek(0, kMagic.size()) == kMagic || is_zip_with(file, is_npz);
 }
 
 void read(const File& file, Checkpoint& checkpoint) {

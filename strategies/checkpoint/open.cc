@@ -18,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kIndexSuffix = ".index.json";
-
 void read_as(const Format& format, const File& file, Checkpoint& checkpoint) {
   checkpoint.format = format.info.name;
   checkpoint.files.push_back({file.path(), file.bytes()});
@@ -52,6 +50,13 @@ void settle(Checkpoint& checkpoint) {
     throw Error(ErrorKind::bad_input, fmt::format("{}: found {} tensors, expected fewer than 2^32",
                                                   printable(checkpoint.path), tensors.size()));
   }
+  uint64_t bytes = 0;
+  for (const Tensor& tensor : tensors) {
+    if (__builtin_add_overflow(bytes, tensor.bytes(), &bytes)) {
+      throw Error(ErrorKind::bad_input, fmt::format("{}: found tensors of 2^64 bytes or more together, expected fewer",
+                                                    printable(checkpoint.path)));
+    }
+  }
   const auto before = [](const Tensor& left, const Tensor& right) { return place(left) < place(right); };
   if (!std::is_sorted(tensors.begin(), tensors.end(), before)) {
     std::stable_sort(tensors.begin(), tensors.end(), before);
@@ -59,7 +64,7 @@ void settle(Checkpoint& checkpoint) {
   size_t first = 0;  // of those that lie where this one lies
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (place(tensors[first]) != place(tensors[i])) first = i;
-    for (size_t j = first; j < std::min(i, first + kSharersCompared) && tensors[i].extent.bytes > 0; ++j) {
+    for (size_t j = first; j < std::min(i, first + kSharersCompared) && tensors[i].bytes() > 0; ++j) {
       if (tensors[j].same_as == Tensor::kItself && tensors[j].encoding == tensors[i].encoding &&
           tensors[j].dtype == tensors[i].dtype && tensors[j].shape == tensors[i].shape) {
         tensors[i].same_as = static_cast<uint32_t>(j);
@@ -84,10 +89,6 @@ fs::path hub_blobs(const fs::path& folder) {
 }
 
 }  // namespace
-
-std::string in_quotes(std::string_view untrusted) {
-  return fmt::format("\"{}\"", printable(untrusted, 80));
-}
 
 void require_inside(const std::string& folder, const std::string& path) {
   std::error_code failed;
@@ -122,11 +123,10 @@ Checkpoint open_checkpoint(const std::string& path) {
     const std::string file = (fs::path(path) / entry.name).string();
     require_inside(path, file);
     read_file(file, checkpoint);
-    if (entry.others > 0) {
-      checkpoint.remarks.push_back(
-          {"chosen", fmt::format("of this folder {} was read; {} other{} in it {} not", printable(entry.name, 80),
-                                 entry.others, entry.others == 1 ? "" : "s", entry.others == 1 ? "was" : "were")});
-    }
+    checkpoint.remarks.push_back(
+        entry.others.empty() ? Remark{"read", fmt::format("of this folder {} was read", printable(entry.name, 80))}
+                             : Remark{"chosen", fmt::format("of this folder {} was read, and not {}",
+                                                            printable(entry.name, 80), entry.others)});
   } else {
     read_file(path, checkpoint);
   }

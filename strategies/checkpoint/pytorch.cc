@@ -42,14 +42,8 @@ bool may_be_old_pickle(const std::string& start) {
 
 bool recognises(const File& file) {
   if (begins_as_pickle(file.peek(0, 3)) || is_torch_tar(file)) return true;
-  if (!begins_as_zip(file)) return false;
-  try {
-    const ZipArchive archive(file);
-    return !torch_folder(archive).empty() || is_torch_package(archive);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::bad_input) throw;
-    return false;  // then it is taken for what its name says, and read() says what is wrong
-  }
+  return is_zip_with(
+      file, [](const ZipArchive& archive) { return !torch_folder(archive).empty() || is_torch_package(archive); });
 }
 
 void read(const File& file, Checkpoint& checkpoint) {
@@ -57,8 +51,9 @@ void read(const File& file, Checkpoint& checkpoint) {
   if (begins_as_zip(file)) return read_torch_zip(file, checkpoint);
   if (begins_as_pickle(start) || may_be_old_pickle(start)) return read_torch_pickle(file, checkpoint);
   throw format_error(file.path(), 0,
-                     is_torch_tar(file) ? "a tar archive, as torch before 0.1.10 wrote it"
-                                        : "content that is neither a zip archive nor a pickle",
+                     file.bytes() == 0    ? "an empty file"
+                     : is_torch_tar(file) ? "a tar archive, as torch before 0.1.10 wrote it"
+                                          : "content that is neither a zip archive nor a pickle",
                      "a PyTorch checkpoint: a zip archive or a stream of pickles");
 }
 

@@ -60,10 +60,14 @@ File::~File() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void File::read(uint64_t offset, void* to, size_t bytes) const {
+void File::require(uint64_t offset, uint64_t bytes) const {
   if (offset > bytes_ || bytes > bytes_ - offset) {
     throw format_error(path_, offset, fmt::format("a file of {} bytes", bytes_), fmt::format("{} more bytes", bytes));
   }
+}
+
+void File::read(uint64_t offset, void* to, size_t bytes) const {
+  require(offset, bytes);
   auto* target = static_cast<unsigned char*>(to);
   while (bytes > 0) {
     const ssize_t got = ::pread(descriptor_, target, bytes, static_cast<off_t>(offset));
@@ -97,10 +101,7 @@ std::string File::peek(uint64_t offset, size_t bytes) const {
 }
 
 Mapping::Mapping(const File& file, uint64_t offset, uint64_t bytes) {
-  if (offset > file.bytes() || bytes > file.bytes() - offset) {
-    throw format_error(file.path(), offset, fmt::format("a file of {} bytes", file.bytes()),
-                       fmt::format("{} more bytes", bytes));
-  }
+  file.require(offset, bytes);
   static const auto kPage = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const uint64_t before = offset % kPage;
   mapped_ = static_cast<size_t>(before + bytes);
@@ -118,10 +119,7 @@ Mapping::~Mapping() {
 
 ByteStream::ByteStream(const File& file, uint64_t offset, uint64_t bytes)
     : file_(file), offset_(offset), bytes_(bytes) {
-  if (offset > file.bytes() || bytes > file.bytes() - offset) {
-    throw format_error(file.path(), offset, fmt::format("a file of {} bytes", file.bytes()),
-                       fmt::format("{} more bytes", bytes));
-  }
+  file.require(offset, bytes);
   buffer_.resize(static_cast<size_t>(std::min<uint64_t>(bytes, kStreamBuffer)));
 }
 

@@ -1,5 +1,5 @@
 // The one way in which untrusted numbers and bytes come out of a file: bounds and overflow are checked here, against
-// the file's real size, and every complaint knows its file and offset. No format does arithmetic on offsets of its own.
+// the file's real size, and every complaint knows its file and offset.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +25,8 @@ class File {
   uint64_t bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
+  // Throws Error (bad_input) where the stretch leaves the file.
+  void require(uint64_t offset, uint64_t bytes) const;
   // Reads exactly `bytes` at `offset` into `to`. Throws Error: bad_input where the file ends before, environment where
   // the kernel refuses.
   void read(uint64_t offset, void* to, size_t bytes) const;

@@ -22,9 +22,9 @@ struct Foreign {
   std::string_view name;
 };
 constexpr std::array<Foreign, 3> kForeign{{
-    {"version https://git-lfs", "a Git LFS pointer, not the file itself: run `git lfs pull`"},
-    {"<!DOCTYPE html", "an HTML page, not the file itself: download it again"},
-    {"<html", "an HTML page, not the file itself: download it again"},
+    {"version https://git-lfs", "a Git LFS pointer in place of the file (`git lfs pull` fetches it)"},
+    {"<!DOCTYPE html", "an HTML page in place of the file (download it again)"},
+    {"<html", "an HTML page in place of the file (download it again)"},
 }};
 
 std::string known_formats() {

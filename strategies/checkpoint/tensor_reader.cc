@@ -62,8 +62,9 @@ void TensorReader::read(uint32_t index, uint64_t begin, void* to, size_t bytes) 
     decoder_ = tensor.encoding->open(checkpoint_, tensor);
     decoded_ = index;
   }
-  decoder_->read(begin, to, bytes);
-  if (begin + bytes == tensor.bytes()) decoder_.reset();
+  auto decoder = std::move(decoder_);  // one that throws is not used again
+  decoder->read(begin, to, bytes);
+  if (begin + bytes != tensor.bytes()) decoder_ = std::move(decoder);
 }
 
 void TensorReader::close() {

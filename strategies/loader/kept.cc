@@ -7,34 +7,37 @@
 #include <utility>
 
 #include "strategies/error.h"
+#include "strategies/loader/keep_used.h"
 
 namespace weighbridge {
 
+class Kept::Noting : public KeepUsed {
+ public:
+  explicit Noting(Kept& kept) : KeepUsed(kept.executor_), kept_(kept) {}
+
+  void enter(Phase) override {}
+  Place map(uint32_t file) override {
+    kept_.mappings_.push_back({KeepUsed::map(file), file});
+    return kept_.mappings_.back().place;
+  }
+  void unmap(Place mapping) override {
+    KeepUsed::unmap(mapping);
+    if (stays(mapping)) return;
+    std::erase_if(kept_.mappings_, [&](const Mapping& mapped) { return mapped.place.id == mapping.id; });
+  }
+
+ private:
+  void used(uint32_t tensor, Spot at) override {
+    kept_.delivered_.push_back({tensor, kept_.executor_.address(at), at.place.kind == Place::Kind::mapping});
+  }
+  Kept& kept_;
+};
+
 Kept::Kept(std::shared_ptr<const OpenModel> model, const Strategy& strategy, Write write)
     : model_(std::move(model)), memory_(write), executor_(model_->request, memory_, nobody_) {
-  strategy.plan(model_->request, *this);
+  Noting steps(*this);
+  strategy.plan(model_->request, steps);
   executor_.close_files();
-}
-
-void Kept::free(Place buffer) {
-  if (!stays(buffer)) executor_.free(buffer);
-}
-
-Place Kept::map(uint32_t file) {
-  mappings_.push_back({executor_.map(file), file});
-  return mappings_.back().place;
-}
-
-void Kept::unmap(Place mapping) {
-  if (stays(mapping)) return;
-  executor_.unmap(mapping);
-  std::erase_if(mappings_, [&](const Mapping& mapped) { return mapped.place.id == mapping.id; });
-}
-
-void Kept::use(uint32_t tensor, Spot at) {
-  if (stays_.size() <= at.place.id) stays_.resize(at.place.id + 1);
-  stays_[at.place.id] = true;
-  delivered_.push_back({tensor, executor_.address(at), at.place.kind == Place::Kind::mapping});
 }
 
 void Kept::flush() const {

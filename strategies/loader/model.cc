@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "strategies/error.h"
+#include "strategies/loader/keep_used.h"
 #include "strategies/predictor.h"
 
 namespace weighbridge {
@@ -19,6 +20,22 @@ std::vector<std::string_view> target_names() {
   for (const TargetInfo& info : targets()) names.push_back(info.name);
   return names;
 }
+
+// A strategy's plan as a loader carries it out.
+class Keeping : public Strategy {
+ public:
+  explicit Keeping(const Strategy& strategy) : strategy_(strategy) {}
+  std::string_view name() const override { return strategy_.name(); }
+  std::string_view mechanism() const override { return strategy_.mechanism(); }
+  std::string_view cost() const override { return strategy_.cost(); }
+  void plan(const Request& request, Steps& steps) const override {
+    KeepUsed keep(steps);
+    strategy_.plan(request, keep);
+  }
+
+ private:
+  const Strategy& strategy_;
+};
 
 }  // namespace
 
@@ -41,7 +58,7 @@ OpenModel::OpenModel(Checkpoint opened, Target target, std::string_view strategy
       request(checkpoint, target, kPasses, choice.options) {}
 
 Need need_of(const Strategy& strategy, const Request& request) {
-  const auto prediction = predict(strategy, request);
+  const auto prediction = predict(Keeping(strategy), request);
   if (!prediction) {
     throw Error(ErrorKind::usage, fmt::format("what strategy {} needs cannot be predicted", strategy.name()));
   }

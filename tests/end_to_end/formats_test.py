@@ -88,7 +88,10 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             wrote = call(sys.executable, writer, folder)
             if wrote.returncode != 0:
-                print(f"skipped: {format_name}: {wrote.stderr.strip().splitlines()[-1]}")
+                said = (wrote.stderr.strip().splitlines() or [f"exit status {wrote.returncode}"])[-1]
+                missing = "No module named" in said
+                print(f"{'skipped' if missing else 'FAILED'}: {format_name}: its writer: {said}")
+                failed += not missing
                 continue
             expected = {}
             for line in wrote.stdout.splitlines():

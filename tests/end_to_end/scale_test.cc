@@ -57,8 +57,8 @@ TEST_CASE("100,000 tensors of 1 TB are listed within 200 MiB of address space") 
   const auto parsed_at = std::chrono::steady_clock::now();
   CHECK(listed.at("tensors").size() == kShards * kPerShard);
   CHECK(listed.at("bytes") == kShards * kPerShard * kTensorBytes);
-  CHECK(listed.at("remarks").empty());
-  // Its time beside that of parsing what it printed: here 0.2 s and 0.2 s. Two seconds are ten times that.
+  CHECK(listed.at("remarks").at(0).at("text") == "of this folder model.safetensors.index.json was read");
+  // Its time beside that of parsing what it printed: here 0.2 s and 0.1 s. Ten times as long is allowed.
   const std::chrono::duration<double> listing = listed_at - began, parsing = parsed_at - listed_at;
   fmt::print("inspect of 100,000 tensors: {:.2f} s; to parse its {} bytes of JSON: {:.2f} s\n", listing.count(),
              outcome.out.size(), parsing.count());

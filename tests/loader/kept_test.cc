@@ -62,6 +62,20 @@ TEST_CASE("several tensors of one name are all there, and none of them is had by
   CHECK_THROWS_AS(weights.find("twice"), Error);
 }
 
+TEST_CASE("the need of a plan that stays counts what the strategy alone would have evicted") {
+  const Scratch scratch;
+  const auto model = std::make_shared<OpenModel>(make_checkpoint(scratch, 3), Target{Dtype::f32}, "lazy:budget=1");
+  const Kept kept(model, *model->choice.strategy);
+  uint64_t held = 0;  // a tensor's second name loads it anew: its first was evicted, as the plan believes
+  for (const Delivered& at : kept.delivered()) {
+    const bool again = std::any_of(kept.delivered().begin(), kept.delivered().begin() + (&at - kept.delivered().data()),
+                                   [&](const Delivered& other) { return other.address == at.address; });
+    if (!again) held += page_rounded(model->request.layouts[at.tensor].loaded_bytes);
+  }
+  CHECK(held > 0);
+  CHECK(need_of(*model->choice.strategy, model->request).peak_bytes >= held);
+}
+
 TEST_CASE("all of it goes when it is destroyed, and when the plan throws") {
   const Scratch scratch;
   const auto model = std::make_shared<OpenModel>(make_checkpoint(scratch, 3), Target{Dtype::f32}, "eager");

@@ -60,9 +60,9 @@ What to change, most saved first:
    it would need 25.1 GiB, mmap/native needs 1.00 MiB.
    Load as mmap/native does. Let the file's tensors become the model's. In
    PyTorch: build the model under torch.device("meta"), then torch.load(path,
-   mmap=True) and model.load_state_dict(state, assign=True). In Transformers:
-   from_pretrained(..., low_cpu_mem_usage=True), with a safetensors checkpoint,
-   which is read tensor by tensor.
+   mmap=True, weights_only=True) and model.load_state_dict(state, assign=True).
+   In Transformers: from_pretrained(..., low_cpu_mem_usage=True), with a
+   safetensors checkpoint, which is read tensor by tensor.
  - saves 12.6 GiB: The checkpoint stores 16-bit numbers; as f32 its 12.6 GiB
    become 25.1 GiB.
    Keep the dtype it is stored in: from_pretrained(..., dtype="auto") in

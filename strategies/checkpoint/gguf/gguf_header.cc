@@ -12,9 +12,9 @@
 //     files are about. A name with a NUL is refused, as ggml would read it up to there.
 //   - The padding behind the last tensor may be missing: ggml wants it only where it reads all the data in one piece.
 //   - Arrays in arrays, which the format's text allows and ggml refuses, are passed over, eight deep.
-//   - There are at most 2^16 keys of at most 2^16 - 1 bytes (the format's text) and 2^18 tensors. A tensor takes 33
-//   bytes
-//     in a file that is made to hurt, and five times that here; models have some thousands, and a hundred keys.
+//   - There are at most 2^16 keys of at most 2^16 - 1 bytes (the format's text) and 2^18 tensors. A tensor takes
+//     33 bytes in a file that is made to hurt, and five times that here; models have some thousands, and a hundred
+//     keys.
 //
 // Values are passed over, arrays of numbers in one step, texts text by text: a tokenizer's 100,000 tokens cost nothing.
 #include "strategies/checkpoint/gguf/gguf_header.h"

@@ -11,6 +11,7 @@
 #include "strategies/checkpoint/hdf5/btree2.h"
 #include "strategies/checkpoint/hdf5/fractal_heap.h"
 #include "strategies/checkpoint/hdf5/object_header.h"
+#include "strategies/error.h"
 
 namespace weighbridge::hdf5 {
 namespace {

@@ -167,9 +167,6 @@ class Listing {
     tensor.dtype = dataset.type.dtype;
     tensor.extent = {place_.file, superblock_.frame.base + address, 0};
     if (dataset.bytes() > 0) lay(tensor, address, dataset);
-    if (__builtin_add_overflow(total_, dataset.bytes(), &total_)) {
-      fail(address, "datasets of 2^64 bytes or more together", "fewer");
-    }
     datasets_.emplace(address, checkpoint_.tensors.size());
     checkpoint_.tensors.push_back(std::move(tensor));
   }
@@ -313,7 +310,6 @@ class Listing {
   const EncodedPlace place_;
   TensorLayout layout_;
   uint64_t room_, may_claim_;
-  uint64_t total_ = 0;
   std::vector<Level> levels_;
   std::string path_;
   std::unordered_set<uint64_t> groups_;            // addresses of those that were entered

@@ -31,7 +31,7 @@ struct Message {
   uint8_t flags;
   Cursor body;  // valid while the visitor runs
 
-  // The body lies elsewhere: see shared_message.
+  // The body lies elsewhere: see resolve_shared.
   bool shared() const { return (flags & 0x02) != 0; }
   // Its writer asks that a reader who does not know the type keeps off the object.
   bool needs_to_be_known() const { return (flags & 0x80) != 0; }

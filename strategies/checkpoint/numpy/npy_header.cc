@@ -6,6 +6,7 @@
 
 #include "strategies/checkpoint/format.h"
 #include "strategies/checkpoint/storage/gather.h"
+#include "strategies/error.h"
 
 namespace weighbridge {
 namespace {

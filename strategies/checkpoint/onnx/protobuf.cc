@@ -106,10 +106,7 @@ uint64_t WireCursor::count_varints(uint64_t end) {
 WireMessage::WireMessage(WireCursor& cursor, uint64_t offset, uint64_t bytes, unsigned depth)
     : cursor_(&cursor), begin_(offset), end_(offset + bytes), next_(offset), depth_(depth) {
   const File& file = cursor.file();
-  if (offset > file.bytes() || bytes > file.bytes() - offset) {
-    throw format_error(file.path(), offset, fmt::format("a file of {} bytes", file.bytes()),
-                       fmt::format("{} more bytes", bytes));
-  }
+  file.require(offset, bytes);
   if (depth >= kMaximumDepth) {
     throw format_error(file.path(), offset, fmt::format("more than {} messages in one another", kMaximumDepth),
                        fmt::format("at most {}, as protobuf's own readers allow", kMaximumDepth));

@@ -7,6 +7,7 @@
 
 #include "strategies/checkpoint/format.h"
 #include "strategies/checkpoint/pytorch/pickle_values.h"
+#include "strategies/error.h"
 
 namespace weighbridge {
 

@@ -17,11 +17,7 @@ constexpr size_t kBuffer = 64 << 10;
 
 PickleStream::PickleStream(const File& file, const Checkpoint& checkpoint, const Storage& storage)
     : file_(file), storage_(storage) {
-  const Extent& extent = storage.extent;
-  if (extent.offset > file.bytes() || extent.bytes > file.bytes() - extent.offset) {
-    throw format_error(file.path(), extent.offset, fmt::format("a file of {} bytes", file.bytes()),
-                       fmt::format("{} more bytes", extent.bytes));
-  }
+  file.require(storage.extent.offset, storage.extent.bytes);
   if (storage.deflated) inflated_ = open_storage(checkpoint, storage);
   buffer_.resize(static_cast<size_t>(std::min<uint64_t>(storage.bytes(), kBuffer)));
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "strategies/checkpoint/format.h"
+#include "strategies/error.h"
 
 namespace weighbridge {
 namespace {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "strategies/checkpoint/format.h"
+#include "strategies/error.h"
 
 namespace weighbridge {
 namespace {

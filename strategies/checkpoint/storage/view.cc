@@ -38,6 +38,8 @@ class ViewEncoding final : public Encoding {
 
   uint64_t decoder_bytes() const override { return weighbridge::decoder_bytes(storage_, order_); }
 
+  uint64_t mapped_bytes() const override { return storage_.deflated || order_.axes.empty() ? 0 : order_.bytes; }
+
   uint64_t heap_bytes() const override {
     return sizeof *this + order_.axes.capacity() * sizeof(Axis) +
            (storage_.deflated ? sizeof(Deflated) + storage_.deflated->member.size() : 0);
@@ -85,7 +87,7 @@ std::vector<uint64_t> fortran_strides(const std::vector<uint64_t>& shape) {
   return strides;
 }
 
-void TensorLayout::lay(Tensor& tensor, const Storage& storage, const View& view, const Place& place) {
+void TensorLayout::lay(Tensor& tensor, const Storage& storage, const View& view, const DescribedAt& place) {
   const auto fail = [&](const std::string& what, const std::string& expected) {
     throw format_error(place.path, place.offset, fmt::format("tensor {} {}", in_quotes(tensor.name), what), expected);
   };

@@ -27,7 +27,7 @@ struct View {
 std::vector<uint64_t> fortran_strides(const std::vector<uint64_t>& shape);  // of a shape whose product fits 64 bits
 
 // Where in the file a tensor is described, for what is wrong with it: Error of format_error's form.
-struct Place {
+struct DescribedAt {
   const std::string& path;
   uint64_t offset;
 };
@@ -40,7 +40,7 @@ class TensorLayout {
   // Throws Error (bad_input, at `place`) where the view leaves the storage, its size overflows, or it cannot be read in
   // bounded memory and time: elements that overlap in a compressed storage of more than 16 MiB, expanded views that
   // together come to 64 MiB more than what the file stores.
-  void lay(Tensor& tensor, const Storage& storage, const View& view, const Place& place);
+  void lay(Tensor& tensor, const Storage& storage, const View& view, const DescribedAt& place);
 
  private:
   using Key = std::tuple<uint32_t, uint64_t, uint64_t, uint64_t, uint64_t, bool, Dtype, std::vector<uint64_t>,

@@ -131,7 +131,7 @@ Directory find_directory(const File& file) {
 }
 
 // The numbers of a record or local header that do not fit 32 bits are in an extra field, in this order, those that fit
-// left out. Nullopt where the field is missing or too short.
+// left out. False where the field is missing or too short.
 template <size_t N>
 bool take_zip64(std::string_view extra, const std::array<uint64_t*, N>& numbers) {
   if (std::none_of(numbers.begin(), numbers.end(), [](const uint64_t* value) { return *value == kIn64; })) return true;

@@ -11,6 +11,7 @@
 #include "strategies/checkpoint/checkpoint.h"
 #include "strategies/checkpoint/reader.h"
 #include "strategies/checkpoint/storage/storage.h"
+#include "strategies/error.h"
 
 namespace weighbridge {
 
@@ -51,6 +52,19 @@ class ZipArchive {
 // Whether a file begins as an archive does. What precedes one (a program that unpacks itself) makes it none here: torch
 // and NumPy look at the first bytes too.
 bool begins_as_zip(const File& file);
+
+// Whether a file is an archive that a rule holds for. False also for one that does not hold together: whoever it is
+// read as will say why.
+template <class Rule>
+bool is_zip_with(const File& file, const Rule& rule) {
+  if (!begins_as_zip(file)) return false;
+  try {
+    return rule(ZipArchive(file));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::bad_input) throw;
+    return false;
+  }
+}
 
 // The CRC-32 of a stored member, for Checkpoint::checksums; a deflated one's is checked on the way.
 Checksummed checksum_of(const ZipMember& member, const Storage& storage);

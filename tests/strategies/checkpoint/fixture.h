@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,11 @@ std::string safetensors(std::string_view header, size_t data_bytes);
 // The message that opening `path` is refused with, after holding it against what every refusal owes: kind bad_input,
 // one line, nothing unprintable.
 std::string refusal(const std::string& path);
+
+// Runs write_FORMAT.py, which writes a format's files into the folder, and returns what it printed, a line for each
+// tensor. Nullopt, with the reason printed as "skipped: ...", where a Python module or Python itself is missing; any
+// other failure of the script fails the test.
+std::optional<std::string> written_by(std::string_view format, const TemporaryFolder& folder);
 
 // Under a sanitizer memory means nothing: its bookkeeping is larger than what it watches.
 #if defined(__SANITIZE_ADDRESS__)

@@ -455,21 +455,3 @@ TEST_CASE("a split GGUF set whose parts do not belong together is refused") {
              ContainsSubstring("found split.no 7 of split.count 2, expected a number below the count"));
   CHECK(names_of(open_checkpoint(folder.write("model.gguf", part(0, 1, "only")))) == std::vector<std::string>{"only"});
 }
-
-TEST_CASE("GGUF files that are easily got wrong end in a list or in one line") {
-  size_t files = 0;
-  const std::string folder = WEIGHBRIDGE_SOURCE_DIR "/tests/strategies/checkpoint/regressions/gguf";
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    INFO(entry.path());
-    ++files;
-    try {
-      const Checkpoint checkpoint = open_checkpoint(entry.path().string());
-      TensorReader reader(checkpoint);
-      for (uint32_t tensor = 0; tensor < checkpoint.tensors.size(); ++tensor) sha256_of(checkpoint, reader, tensor);
-    } catch (const Error& error) {
-      CHECK(error.kind() == ErrorKind::bad_input);
-      CHECK(std::string(error.what()).find('\n') == std::string::npos);
-    }
-  }
-  CHECK(files > 0);
-}

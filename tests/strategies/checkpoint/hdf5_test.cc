@@ -42,16 +42,6 @@ std::string elements_of(const Checkpoint& checkpoint, std::string_view name) {
   return bytes;
 }
 
-// The folder that write_hdf5.py filled, or an empty text where it could not run: then that was said.
-std::string written(const TemporaryFolder& folder) {
-  const std::string command =
-      fmt::format("/usr/bin/python3 '{}/tests/strategies/checkpoint/write_hdf5.py' '{}' > '{}' 2>&1",
-                  WEIGHBRIDGE_SOURCE_DIR, folder.path(), folder / "listing");
-  if (std::system(command.c_str()) == 0) return folder.path();
-  std::cout << "skipped: no python3-h5py: its files were not tested\n";
-  return {};
-}
-
 }  // namespace
 
 TEST_CASE("datasets are tensors under their paths, and lie where the file says") {
@@ -320,7 +310,7 @@ TEST_CASE("trees whose nodes share their children end") {
 
 TEST_CASE("what h5py writes lies plainly where it can, and says why where it cannot") {
   const TemporaryFolder folder;
-  if (written(folder).empty()) return;
+  if (!written_by("hdf5", folder)) return;
   const Checkpoint plain = open_checkpoint(folder / "default_plain.h5");
   for (const std::string_view name : {"contiguous", "half", "scalar", "mask", "compact", "empty"}) {
     INFO(name);
@@ -342,7 +332,7 @@ TEST_CASE("what h5py writes lies plainly where it can, and says why where it can
 
 TEST_CASE("no other file is opened, and what is left out is named") {
   const TemporaryFolder folder;
-  if (written(folder).empty()) return;
+  if (!written_by("hdf5", folder)) return;
   const Checkpoint checkpoint = open_checkpoint(folder / "elsewhere.h5");
   REQUIRE(checkpoint.tensors.size() == 1);
   CHECK(checkpoint.tensors[0].name == "own");
@@ -358,7 +348,7 @@ TEST_CASE("no other file is opened, and what is left out is named") {
 
 TEST_CASE("a Keras 3 archive's weights are mapped where they lie in it; optimizer state is told apart") {
   const TemporaryFolder folder;
-  if (written(folder).empty()) return;
+  if (!written_by("hdf5", folder)) return;
   const Checkpoint checkpoint = open_checkpoint(folder / "model.keras");
   REQUIRE(checkpoint.tensors.size() == 5);
   for (const Tensor& tensor : checkpoint.tensors) CHECK(tensor.plain());

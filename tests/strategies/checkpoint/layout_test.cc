@@ -265,13 +265,14 @@ TEST_CASE("a folder without a checkpoint says what was looked for") {
 TEST_CASE("what a folder's checkpoint was, beside others, is said") {
   TemporaryFolder folder;
   folder.write("adapter.safetensors", file_of({"other"}));
-  CHECK(open_checkpoint(folder.path()).remarks.empty());
+  CHECK(open_checkpoint(folder.path()).remarks.at(0).text == "of this folder adapter.safetensors was read");
   folder.write("model.safetensors", file_of({"whole"}));
   write_sharded(folder);
   const Checkpoint checkpoint = open_checkpoint(folder.path());
   REQUIRE(checkpoint.remarks.size() == 1);
   CHECK(checkpoint.remarks[0].id == "chosen");
-  CHECK(checkpoint.remarks[0].text == "of this folder model.safetensors was read; 2 others in it were not");
+  CHECK(checkpoint.remarks[0].text ==
+        "of this folder model.safetensors was read, and not adapter.safetensors, model.safetensors.index.json");
 }
 
 TEST_CASE("what is no checkpoint of any format is named for what it is") {
@@ -283,9 +284,9 @@ TEST_CASE("what is no checkpoint of any format is named for what it is") {
   std::string known;
   for (const FormatInfo& format : formats()) known += fmt::format("{}{}", known.empty() ? "" : ", ", format.name);
   CHECK(refused("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n") ==
-        "byte 0: found a Git LFS pointer, not the file itself: run `git lfs pull`, expected " + known);
+        "byte 0: found a Git LFS pointer in place of the file (`git lfs pull` fetches it), expected " + known);
   CHECK(refused("model.safetensors", "<!DOCTYPE html><title>404</title>") ==
-        "byte 0: found an HTML page, not the file itself: download it again, expected " + known);
+        "byte 0: found an HTML page in place of the file (download it again), expected " + known);
   CHECK(refused("notes.txt", "") ==
         "byte 0: found an empty file, expected a checkpoint (" + known + "), its index, or its folder");
   CHECK(refused("notes.txt", "some notes, and then some more") ==

@@ -339,22 +339,3 @@ TEST_CASE("an archive of 100,000 deflated arrays costs no more than its size and
   });
   CHECK(growth < bytes + (64u << 20));
 }
-
-TEST_CASE("files that once broke a NumPy reader end in a list or in one line") {
-  size_t files = 0;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(WEIGHBRIDGE_SOURCE_DIR "/tests/strategies/checkpoint/regressions/numpy")) {
-    INFO(entry.path());
-    ++files;
-    try {
-      const Checkpoint checkpoint = open_checkpoint(entry.path().string());
-      verify_checksums(checkpoint);
-      TensorReader reader(checkpoint);
-      for (uint32_t i = 0; i < checkpoint.tensors.size(); ++i) sha256_of(checkpoint, reader, i);
-    } catch (const Error& error) {
-      CHECK(error.kind() == ErrorKind::bad_input);
-      CHECK(std::string(error.what()).find('\n') == std::string::npos);
-    }
-  }
-  CHECK(files > 0);
-}

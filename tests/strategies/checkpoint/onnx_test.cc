@@ -399,5 +399,6 @@ TEST_CASE("a folder with one model is that model") {
   const Checkpoint checkpoint = open_checkpoint(folder.path());
   CHECK(checkpoint.format == "onnx");
   CHECK(checkpoint.tensors.size() == 1);
-  CHECK(checkpoint.remarks.empty());
+  REQUIRE(checkpoint.remarks.size() == 1);
+  CHECK(checkpoint.remarks[0].text == "of this folder decoder.onnx was read");
 }

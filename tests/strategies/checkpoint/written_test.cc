@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdio>
-#include <cstdlib>
-#include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -25,30 +23,15 @@ std::string identity(std::string_view name, std::string_view dtype, const std::v
   return fmt::format("{} {} [{}] {}", name, dtype, fmt::join(shape, ","), digest);
 }
 
-// The last line of what a script said that could not run.
-std::string last_line(const std::string& text) {
-  std::istringstream lines(text);
-  std::string last;
-  for (std::string line; std::getline(lines, line);) last = line.empty() ? last : line;
-  return last;
-}
-
 }  // namespace
 
 TEST_CASE("what Python's own libraries wrote is read tensor by tensor as it was written") {
   for (const FormatInfo& format : formats()) {
     const TemporaryFolder folder;
-    const std::string command =
-        fmt::format("/usr/bin/python3 '{}/tests/strategies/checkpoint/write_{}.py' '{}' > '{}' 2> '{}'",
-                    WEIGHBRIDGE_SOURCE_DIR, format.name, folder.path(), folder / "listing", folder / "complaint");
-    if (std::system(command.c_str()) != 0) {
-      const std::string said = last_line(content_of(folder / "complaint"));
-      CHECK_THAT(said, ContainsSubstring("No module named") || ContainsSubstring("not found"));
-      std::cout << fmt::format("skipped: {} files of an independent writer: {}\n", format.name, said);
-      continue;
-    }
+    const std::optional<std::string> said = written_by(format.name, folder);
+    if (!said) continue;
     std::map<std::string, std::multiset<std::string>> written;  // by file
-    std::istringstream listing(content_of(folder / "listing"));
+    std::istringstream listing(*said);
     for (std::string line; std::getline(listing, line);) {
       const nlohmann::json tensor = nlohmann::json::parse(line);
       written[tensor[0]].insert(identity(tensor[1].get<std::string>(), tensor[2].get<std::string>(),
