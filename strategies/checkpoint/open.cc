@@ -50,13 +50,6 @@ void settle(Checkpoint& checkpoint) {
     throw Error(ErrorKind::bad_input, fmt::format("{}: found {} tensors, expected fewer than 2^32",
                                                   printable(checkpoint.path), tensors.size()));
   }
-  uint64_t bytes = 0;
-  for (const Tensor& tensor : tensors) {
-    if (__builtin_add_overflow(bytes, tensor.bytes(), &bytes)) {
-      throw Error(ErrorKind::bad_input, fmt::format("{}: found tensors of 2^64 bytes or more together, expected fewer",
-                                                    printable(checkpoint.path)));
-    }
-  }
   const auto before = [](const Tensor& left, const Tensor& right) { return place(left) < place(right); };
   if (!std::is_sorted(tensors.begin(), tensors.end(), before)) {
     std::stable_sort(tensors.begin(), tensors.end(), before);
@@ -70,6 +63,13 @@ void settle(Checkpoint& checkpoint) {
         tensors[i].same_as = static_cast<uint32_t>(j);
         break;
       }
+    }
+  }
+  uint64_t bytes = 0;
+  for (const Tensor& tensor : tensors) {
+    if (tensor.same_as == Tensor::kItself && __builtin_add_overflow(bytes, tensor.bytes(), &bytes)) {
+      throw Error(ErrorKind::bad_input, fmt::format("{}: found tensors of 2^64 bytes or more together, expected fewer",
+                                                    printable(checkpoint.path)));
     }
   }
 }

@@ -97,6 +97,24 @@ TEST_CASE("what was never written has its fill value") {
   CHECK(named(checkpoint, "pi").encoding->reason() == "never written");
 }
 
+TEST_CASE("a dataset that was never written counts once under all its names, and all together have a sum") {
+  Hdf5File file;
+  const auto unwritten = [&] {
+    return file.object({dataspace({uint64_t{1} << 61}), float32(), contiguous(kNowhere, uint64_t{1} << 63)});
+  };
+  const uint64_t huge = unwritten();
+  TemporaryFolder folder;
+  const Checkpoint twice = open_checkpoint(
+      folder.write("twice.h5", Hdf5File(file).with_root({link("a", huge), link("b", huge), link("c", huge)})));
+  REQUIRE(twice.tensors.size() == 3);
+  CHECK(twice.tensors[1].same_as == 0);
+  CHECK(twice.tensors[2].same_as == 0);
+  CHECK(twice.stored_bytes() == uint64_t{1} << 63);
+  const uint64_t other = unwritten();
+  CHECK_THAT(refusal(folder.write("sum.h5", file.with_root({link("a", huge), link("b", other)}))),
+             ContainsSubstring("found tensors of 2^64 bytes or more together, expected fewer"));
+}
+
 TEST_CASE("a file that is no HDF5 file, of another version, cut, not closed or changed is refused") {
   Hdf5File file;
   const uint64_t data = file.add(floats(2));
