@@ -2,6 +2,8 @@
 // what it names. weighbridge never does; what it names may be harmless (a class of the training code) or an attack.
 #include <fmt/format.h>
 
+#include <cctype>
+
 #include "reports/findings/rules.h"
 #include "reports/printable.h"
 
@@ -13,11 +15,12 @@ std::vector<Finding> asks_to_run_code(const Record& record) {
   std::string first;
   for (const Remark& remark : record.checkpoint.remarks) {
     if (remark.id != kAsksToRunCode) continue;
-    if (names++ == 0) first = printable(remark.text);
+    if (names++ == 0 && !remark.text.empty()) first = printable(remark.text);
   }
-  if (names == 0) return {};
+  if (first.empty()) return {};
   finding.id = kAsksToRunCode;
   finding.severity = "high";
+  first[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(first[0])));
   finding.title = names == 1 ? first : fmt::format("{}, and {} more", first, names - 1);
   finding.remedy =
       "Nothing of it was run here. Load it with torch.load(..., weights_only=True) only, or not at all where you do "

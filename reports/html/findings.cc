@@ -1,4 +1,4 @@
-// What to change, largest saving first, on one scale.
+// What to change, in the record's order, savings on one scale.
 #include <algorithm>
 
 #include "reports/evidence.h"
@@ -38,21 +38,17 @@ void write_finding(Out& out, const Finding& finding, Bytes scale) {
 }  // namespace
 
 void write_findings(Out& out, const View& view) {
-  std::vector<const Finding*> findings;
+  const std::vector<Finding>& findings = view.record.findings;  // in the order of find()
   Bytes scale = 1;
-  for (const Finding& finding : view.record.findings) {
-    findings.push_back(&finding);
-    scale = std::max(scale, finding.saves_bytes.value_or(0));
-  }
-  std::stable_sort(findings.begin(), findings.end(), [](const Finding* a, const Finding* b) {
-    return a->saves_bytes.value_or(0) > b->saves_bytes.value_or(0);
-  });
+  for (const Finding& finding : findings) scale = std::max(scale, finding.saves_bytes.value_or(0));
   out.raw("<section id=\"findings\" aria-labelledby=\"h-findings\">\n<h2 id=\"h-findings\">What to change</h2>\n");
   if (findings.empty()) {
     out.raw("<p>No cause stood out that a change would remove.</p>\n");
   } else {
-    out.raw("<p class=\"lead\">Largest saving first; the bars share one scale.</p>\n<ol class=\"findings\">\n");
-    for (const Finding* finding : findings) write_finding(out, *finding, scale);
+    out.raw(
+        "<p class=\"lead\">What endangers first, then the largest saving; the bars share one scale.</p>\n<ol "
+        "class=\"findings\">\n");
+    for (const Finding& finding : findings) write_finding(out, finding, scale);
     out.raw("</ol>\n");
   }
   out.raw("</section>\n");

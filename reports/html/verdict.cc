@@ -100,9 +100,7 @@ Bytes missing_bytes(const View& view) {
 
 void write_first_step(Out& out, const View& view) {
   const auto& findings = view.record.findings;
-  const auto first = std::max_element(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
-    return a.saves_bytes.value_or(0) < b.saves_bytes.value_or(0);
-  });
+  const auto first = findings.begin();  // find() puts it there
   out.raw("<div class=\"first\"><dt>Do this first</dt><dd>");
   if (first != findings.end()) {
     out.print("<p><b>{}</b></p>\n<p class=\"note\">{}</p>", first->title, first->remedy);

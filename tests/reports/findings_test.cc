@@ -195,10 +195,10 @@ TEST_CASE("asks-to-run-code: a pickle's names are told, with how to load it safe
   const Finding* finding = only(found, "asks-to-run-code");
   REQUIRE(finding != nullptr);
   CHECK(finding->severity == "high");
-  CHECK(finding->title == "this file asks to run os.system, and 1 more");
+  CHECK(finding->title == "This file asks to run os.system, and 1 more");
   CHECK_THAT(finding->remedy, ContainsSubstring("weights_only=True") && ContainsSubstring("Nothing of it was run"));
   record.checkpoint.remarks.pop_back();
-  CHECK(only(find(record), "asks-to-run-code")->title == "this file asks to run os.system");
+  CHECK(only(find(record), "asks-to-run-code")->title == "This file asks to run os.system");
 }
 
 TEST_CASE("optimizer-state: what a training checkpoint holds beside the weights") {
