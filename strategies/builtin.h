@@ -10,6 +10,8 @@ const Strategy* convert_after();
 const Strategy* eager();
 const Strategy* stream();
 const Strategy* mmap_strategy();
+const Strategy* mmap_drop();
 const Strategy* lazy();
+const Strategy* layerwise();
 
 }  // namespace weighbridge

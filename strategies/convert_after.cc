@@ -33,7 +33,7 @@ class ConvertAfter : public Strategy {
         at[tensor] = at[from];
       } else if (layout.converted()) {
         const Place converted = steps.allocate(Purpose::weights, layout.loaded_bytes);
-        steps.deliver(tensor, 0, layout.stored_bytes, at[tensor], converted);
+        steps.deliver(tensor, 0, layout.stored_bytes, at[tensor], {converted});
         originals.push_back(at[tensor].place);
         at[tensor] = {converted};
       }

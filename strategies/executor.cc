@@ -80,6 +80,11 @@ void Executor::unmap(Place mapping) {
   free(mapping);
 }
 
+void Executor::advise(Place mapping, Advice advice) {
+  const Held& held = held_.at(mapping.id);
+  if (held.address != nullptr) memory_.advise(held.address, held.bytes, advice);
+}
+
 void Executor::drop(Place mapping, const Extent& extent) {
   memory_.drop(address({mapping, extent.offset}), extent.bytes);
 }
@@ -95,11 +100,11 @@ void Executor::read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) {
             [&](uint64_t done, uint64_t piece) { reader_.read(tensor, begin + done, address(to) + done, piece); });
 }
 
-void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) {
+void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) {
   if (bytes == 0) return;
   const Layout& layout = request_.layouts.at(tensor);
   const std::byte* source = address(from);
-  std::byte* target = address({tensor_buffer, 0});
+  std::byte* target = address(tensor_at);
   if (layout.converted()) {
     const Block unit = block(layout.stored);
     convert(layout, begin / unit.bytes * unit.elements, bytes / unit.bytes * unit.elements, source, target);

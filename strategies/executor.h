@@ -32,11 +32,12 @@ class Executor : public Steps {
   void free(Place buffer) override;
   Place map(uint32_t file) override;
   void unmap(Place mapping) override;
+  void advise(Place mapping, Advice advice) override;
   void drop(Place mapping, const Extent& extent) override;
   void read_file(const Extent& extent, Spot to) override;
   void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) override;
   void fall_back(uint32_t) override {}  // the predictor counts them
-  void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) override;
+  void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) override;
   void use(uint32_t tensor, Spot at) override;
   void opaque(const std::function<void(Memory&)>& work) override;
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "strategies/error.h"
 
@@ -43,6 +44,28 @@ const std::byte* PlainMemory::map(int descriptor, size_t bytes) {
 
 void PlainMemory::unmap(const std::byte* address, size_t bytes) {
   munmap(const_cast<std::byte*>(address), bytes);
+}
+
+void PlainMemory::advise(const std::byte* address, size_t bytes, Advice advice) {
+  const auto [number, name] = [&]() -> std::pair<int, const char*> {
+    switch (advice) {
+      case Advice::populate:
+        return {MADV_POPULATE_READ, "populate"};
+      case Advice::willneed:
+        return {MADV_WILLNEED, "willneed"};
+      case Advice::sequential:
+        return {MADV_SEQUENTIAL, "sequential"};
+      case Advice::random:
+        return {MADV_RANDOM, "random"};
+      case Advice::hugepages:
+        return {MADV_HUGEPAGE, "hugepages"};
+    }
+    return {MADV_NORMAL, "none"};
+  }();
+  if (madvise(const_cast<std::byte*>(address), bytes, number) != 0) {
+    throw Error(ErrorKind::environment,
+                fmt::format("advice {} for a mapping was refused by the kernel ({})", name, std::strerror(errno)));
+  }
 }
 
 void PlainMemory::drop(const std::byte* address, size_t bytes) {

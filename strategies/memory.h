@@ -19,6 +19,15 @@ constexpr uint64_t page_rounded(uint64_t bytes) {
   return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
 }
 
+// What a mapping's owner tells the kernel of how it is going to be read: madvise(2).
+enum class Advice : uint8_t {
+  populate,    // read it all now: MADV_POPULATE_READ (Linux 5.14)
+  willneed,    // read it ahead, without waiting
+  sequential,  // read far ahead, and give up soon what was read
+  random,      // do not read ahead
+  hugepages,   // where the file system can
+};
+
 class Memory {
  public:
   virtual ~Memory() = default;
@@ -31,6 +40,8 @@ class Memory {
   // Maps `bytes` of a file from its beginning, private and read-only. Throws Error(refused).
   virtual const std::byte* map(int descriptor, size_t bytes) = 0;
   virtual void unmap(const std::byte* address, size_t bytes) = 0;
+  // Throws Error(environment) where the kernel does not know the advice.
+  virtual void advise(const std::byte* address, size_t bytes, Advice advice) = 0;
   // Gives the pages inside [address, address + bytes) of a mapping back; they are read again when touched.
   virtual void drop(const std::byte* address, size_t bytes) = 0;
 };
@@ -42,6 +53,7 @@ class PlainMemory : public Memory {
   void release(Purpose purpose, void* address, size_t bytes) override;
   const std::byte* map(int descriptor, size_t bytes) override;
   void unmap(const std::byte* address, size_t bytes) override;
+  void advise(const std::byte* address, size_t bytes, Advice advice) override;
   void drop(const std::byte* address, size_t bytes) override;
 };
 

@@ -5,13 +5,35 @@
 // length. A tensor that is encoded (compressed, big-endian, strided) cannot be viewed: it is read as eager does.
 // Need: 0 native, T converted. Reclaimable: S. It looks as heavy as eager in a resident set and is not; where less than
 // S is free it does not fail, it gets slow, reading the same pages again on every pass.
-#include <optional>
+//
+// The advice is what a loader may tell the kernel: llama.cpp populates, others ask for sequential or random reading.
+#include <array>
 
 #include "strategies/builtin.h"
+#include "strategies/error.h"
+#include "strategies/mappings.h"
 #include "strategies/tensor_steps.h"
 
 namespace weighbridge {
 namespace {
+
+constexpr std::array<std::pair<std::string_view, std::optional<Advice>>, 6> kAdvice{{
+    {"none", std::nullopt},
+    {"populate", Advice::populate},
+    {"willneed", Advice::willneed},
+    {"sequential", Advice::sequential},
+    {"random", Advice::random},
+    {"hugepages", Advice::hugepages},
+}};
+
+std::optional<Advice> advice_of(const Options& options) {
+  const std::string& wanted = options.find("advice")->second;
+  for (const auto& [word, advice] : kAdvice) {
+    if (word == wanted) return advice;
+  }
+  throw Error(ErrorKind::usage, "mmap:advice: '" + printable(wanted) +
+                                    "' is none of none, populate, willneed, sequential, random, hugepages");
+}
 
 class Mmap : public Strategy {
  public:
@@ -20,53 +42,19 @@ class Mmap : public Strategy {
     return "private read-only mapping: views when native, else converted from it";
   }
   std::string_view cost() const override { return "0 native, T converted; S reclaimable"; }
+  std::span<const OptionInfo> options() const override {
+    static constexpr OptionInfo list[] = {
+        {"advice", "none", "what the kernel is told: none, populate, willneed, sequential, random or hugepages"}};
+    return list;
+  }
+  void check(const Options& options) const override { advice_of(options); }
 
   void plan(const Request& request, Steps& steps) const override {
-    const auto& tensors = request.checkpoint.tensors;
-    std::vector<std::optional<Place>> mappings(request.checkpoint.files.size());
-    for (const Tensor& tensor : tensors) {
-      auto& mapping = mappings[tensor.extent.file];
-      if (tensor.plain() && !mapping) mapping = steps.map(tensor.extent.file);
-    }
-
-    std::vector<Spot> at;
-    at.reserve(tensors.size());
-    bool views = false;
-    for (uint32_t tensor = 0; tensor < tensors.size(); ++tensor) {
-      const Layout& layout = request.layouts[tensor];
-      const Extent& extent = tensors[tensor].extent;
-      if (const uint32_t from = holder(request, tensor); from != tensor) {
-        at.push_back(at[from]);
-        continue;
-      }
-      if (!tensors[tensor].plain()) {
-        steps.fall_back(tensor);
-        at.push_back({load_tensor(request, steps, tensor)});
-        continue;
-      }
-      const Spot stored{*mappings[extent.file], extent.offset};
-      if (!layout.converted()) {
-        at.push_back(stored);
-        views = true;
-        continue;
-      }
-      const Place weights = steps.allocate(Purpose::weights, layout.loaded_bytes);
-      steps.deliver(tensor, 0, layout.stored_bytes, stored, weights);
-      at.push_back({weights});
-    }
-    if (!views) {  // every tensor has memory of its own: the mapping has done its work
-      unmap_all(mappings, steps);
-      mappings.clear();
-    }
-    use_and_release(request, steps, at);
-    unmap_all(mappings, steps);
-  }
-
- private:
-  static void unmap_all(const std::vector<std::optional<Place>>& mappings, Steps& steps) {
-    for (const auto& mapping : mappings) {
-      if (mapping) steps.unmap(*mapping);
-    }
+    Mappings mappings(request, steps, advice_of(request.options));
+    const MappedTensors mapped = load_from(mappings, request, steps, false);
+    if (!mapped.views) mappings.unmap(steps);  // every tensor has memory of its own: the mapping has done its work
+    use_and_release(request, steps, mapped.at);
+    mappings.unmap(steps);
   }
 };
 

@@ -43,6 +43,7 @@ class Steps {
 
   virtual Place map(uint32_t file) = 0;
   virtual void unmap(Place mapping) = 0;
+  virtual void advise(Place mapping, Advice advice) = 0;
   // Gives back the mapping's pages that lie wholly or partly inside the extent.
   virtual void drop(Place mapping, const Extent& extent) = 0;
 
@@ -55,8 +56,9 @@ class Steps {
   virtual void fall_back(uint32_t tensor) = 0;
 
   // `from` holds stored bytes [begin, begin + bytes) of a tensor; they go, converted where the layout says so, to their
-  // place in `tensor_buffer`, which has layout.loaded_bytes. begin and bytes are whole units (Layout::unit_elements).
-  virtual void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) = 0;
+  // place in the layout.loaded_bytes that begin at `tensor_at`. begin and bytes are whole units
+  // (Layout::unit_elements).
+  virtual void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) = 0;
 
   // Reads every byte of a delivered tensor, as one pass of inference would, and checks it against the reference.
   virtual void use(uint32_t tensor, Spot at) = 0;

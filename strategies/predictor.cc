@@ -68,7 +68,7 @@ class Predictor : public Steps {
   Place allocate(Purpose purpose, uint64_t bytes) override {
     const uint64_t rounded = page_rounded(bytes);
     (purpose == Purpose::weights ? weights_ : staging_) += rounded;
-    const Place place{Place::Kind::buffer, know({rounded, purpose, {}})};
+    const Place place{Place::Kind::buffer, know({rounded, purpose, {}, 0})};
     settle(0);
     return place;
   }
@@ -79,7 +79,14 @@ class Predictor : public Steps {
     vacant_.push_back(buffer.id);
   }
 
-  Place map(uint32_t) override { return {Place::Kind::mapping, know({})}; }
+  Place map(uint32_t file) override {
+    return {Place::Kind::mapping, know({0, Purpose::weights, {}, request_.checkpoint.files.at(file).bytes})};
+  }
+
+  // Only `populate` promises pages; what else the kernel reads ahead is its own affair and not mapped.
+  void advise(Place mapping, Advice advice) override {
+    if (advice == Advice::populate) touch({mapping}, places_.at(mapping.id).file_bytes);
+  }
 
   void unmap(Place mapping) override {
     TouchedPages& touched = places_.at(mapping.id).touched;
@@ -110,7 +117,7 @@ class Predictor : public Steps {
     peak_.fallen_back[fallen.encoding->reason()] += fallen.bytes();
   }
 
-  void deliver(uint32_t, uint64_t, uint64_t bytes, Spot from, Place) override { touch(from, bytes); }
+  void deliver(uint32_t, uint64_t, uint64_t bytes, Spot from, Spot) override { touch(from, bytes); }
 
   void use(uint32_t tensor, Spot at) override { touch(at, request_.layouts.at(tensor).loaded_bytes); }
 
@@ -121,6 +128,7 @@ class Predictor : public Steps {
     uint64_t rounded = 0;
     Purpose purpose = Purpose::weights;
     TouchedPages touched;  // of a mapping
+    uint64_t file_bytes = 0;
   };
 
   void settle(uint64_t decoder_bytes) {

@@ -59,7 +59,7 @@ class StateDict : public Strategy {
         continue;
       }
       const Place buffer = steps.allocate(Purpose::weights, request.layouts[tensor].loaded_bytes);
-      steps.deliver(tensor, 0, request.layouts[tensor].stored_bytes, read[tensor], buffer);
+      steps.deliver(tensor, 0, request.layouts[tensor].stored_bytes, read[tensor], {buffer});
       weights.push_back({buffer});
     }
     for (const Image& image : images) {

@@ -53,7 +53,7 @@ class Stream : public Strategy {
       for (uint64_t begin = 0; begin < layout.stored_bytes; begin += step) {
         const uint64_t size = std::min(step, layout.stored_bytes - begin);
         steps.read(tensor, begin, size, {staging});
-        steps.deliver(tensor, begin, size, {staging}, buffer);
+        steps.deliver(tensor, begin, size, {staging}, {buffer});
       }
     }
     steps.free(staging);

@@ -11,7 +11,7 @@ Place load_tensor(const Request& request, Steps& steps, uint32_t tensor) {
   }
   const Place staging = steps.allocate(Purpose::staging, layout.stored_bytes);
   steps.read(tensor, 0, layout.stored_bytes, {staging});
-  steps.deliver(tensor, 0, layout.stored_bytes, {staging}, weights);
+  steps.deliver(tensor, 0, layout.stored_bytes, {staging}, {weights});
   steps.free(staging);
   return weights;
 }
@@ -21,6 +21,10 @@ void use_and_release(const Request& request, Steps& steps, const std::vector<Spo
   for (int pass = 0; pass < request.passes; ++pass) {
     for (uint32_t tensor = 0; tensor < at.size(); ++tensor) steps.use(tensor, at[tensor]);
   }
+  release(request, steps, at);
+}
+
+void release(const Request& request, Steps& steps, const std::vector<Spot>& at) {
   steps.enter(Phase::release);
   for (uint32_t tensor = 0; tensor < at.size(); ++tensor) {
     if (at[tensor].place.kind == Place::Kind::buffer && holder(request, tensor) == tensor) steps.free(at[tensor].place);

@@ -21,6 +21,7 @@ Place load_tensor(const Request& request, Steps& steps, uint32_t tensor);
 
 // `use` over every tensor in order, as often as the request says; then `release`, which frees the buffers.
 // at[i] is where tensor i lies; buffers are freed, each once.
+void release(const Request& request, Steps& steps, const std::vector<Spot>& at);
 void use_and_release(const Request& request, Steps& steps, const std::vector<Spot>& at);
 
 }  // namespace weighbridge

@@ -38,6 +38,7 @@ class CountedMemory : public Memory {
     watch_.before_release(bytes);
     inner_.unmap(address, bytes);
   }
+  void advise(const std::byte* address, size_t bytes, Advice advice) override { inner_.advise(address, bytes, advice); }
   void drop(const std::byte* address, size_t bytes) override {
     watch_.before_release(bytes);
     inner_.drop(address, bytes);

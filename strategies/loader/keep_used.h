@@ -24,6 +24,7 @@ class KeepUsed : public Steps {
     if (!stays(buffer)) to_.free(buffer);
   }
   Place map(uint32_t file) override { return to_.map(file); }
+  void advise(Place mapping, Advice advice) override { to_.advise(mapping, advice); }
   void unmap(Place mapping) override {
     if (!stays(mapping)) to_.unmap(mapping);
   }
@@ -31,8 +32,8 @@ class KeepUsed : public Steps {
   void read_file(const Extent& extent, Spot to) override { to_.read_file(extent, to); }
   void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) override { to_.read(tensor, begin, bytes, to); }
   void fall_back(uint32_t tensor) override { to_.fall_back(tensor); }
-  void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) override {
-    to_.deliver(tensor, begin, bytes, from, tensor_buffer);
+  void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) override {
+    to_.deliver(tensor, begin, bytes, from, tensor_at);
   }
   void use(uint32_t tensor, Spot at) override {
     if (stays_.size() <= at.place.id) stays_.resize(at.place.id + 1);

@@ -37,6 +37,9 @@ Kept::Kept(std::shared_ptr<const OpenModel> model, const Strategy& strategy, Wri
     : model_(std::move(model)), memory_(write), executor_(model_->request, memory_, nobody_) {
   Noting steps(*this);
   strategy.plan(model_->request, steps);
+  // layerwise uses a layer's tensors together, wherever they stand in the checkpoint.
+  std::sort(delivered_.begin(), delivered_.end(),
+            [](const auto& one, const auto& other) { return one.tensor < other.tensor; });
   executor_.close_files();
 }
 

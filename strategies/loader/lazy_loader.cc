@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "strategies/checkpoint/tensor_reader.h"
+#include "strategies/layers.h"
 #include "strategies/loader/kept.h"
-#include "strategies/loader/layers.h"
 #include "strategies/loader/model.h"
 #include "strategies/tensor_steps.h"
 #include "weighbridge/loader.h"

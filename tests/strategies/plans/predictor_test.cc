@@ -67,6 +67,14 @@ TEST_CASE("touched pages of a mapping count once, whatever the order, and leave 
   CHECK(prediction->reclaimable == 6 * 4096);
 }
 
+TEST_CASE("a populated mapping is reclaimable whole before anything is used; other advice promises nothing") {
+  for (const Advice advice : {Advice::populate, Advice::willneed, Advice::random}) {
+    const auto prediction = predict_steps([&](Steps& steps) { steps.advise(steps.map(0), advice); });
+    REQUIRE(prediction);
+    CHECK((prediction->reclaimable > 0) == (advice == Advice::populate));
+  }
+}
+
 TEST_CASE("a plan with an opaque step has no prediction") {
   CHECK_FALSE(predict_steps([](Steps& steps) { steps.opaque([](Memory&) {}); }));
 }

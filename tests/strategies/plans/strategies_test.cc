@@ -21,9 +21,20 @@ class Collector : public Observer {
   std::vector<Phase> phases;
 };
 
-constexpr const char* kChoices[] = {"state-dict",        "convert-after",  "eager", "stream",
-                                    "stream:chunk=1000", "stream:chunk=1", "mmap",  "lazy",
-                                    "lazy:budget=64KiB", "lazy:budget=1"};
+constexpr const char* kChoices[] = {"state-dict",
+                                    "convert-after",
+                                    "eager",
+                                    "stream",
+                                    "stream:chunk=1000",
+                                    "stream:chunk=1",
+                                    "mmap",
+                                    "lazy",
+                                    "lazy:budget=64KiB",
+                                    "lazy:budget=1",
+                                    "mmap:advice=populate",
+                                    "mmap:advice=random",
+                                    "mmap-drop",
+                                    "layerwise"};
 
 TEST_CASE(
     "every strategy delivers the reference's bytes in every pass, and its prediction is what it allocates, to the "
