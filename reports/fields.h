@@ -136,6 +136,7 @@ void fields(Io& io, T& prediction) {
   io("weights_bytes", prediction.weights_bytes);
   io("staging_bytes", prediction.staging_bytes);
   io("overhead_bytes", prediction.overhead_bytes);
+  io.later("least_need_bytes", prediction.least_need_bytes);
 }
 
 template <typename Io, IsA<Accuracy> T>

@@ -4,6 +4,12 @@
 
 namespace weighbridge::reports {
 
+int64_t Prediction::off(Bytes measured) const {
+  if (measured > need_bytes) return static_cast<int64_t>(measured - need_bytes);
+  const Bytes least = least_need_bytes.value_or(need_bytes);
+  return measured < least ? -static_cast<int64_t>(least - measured) : 0;
+}
+
 const Limit* Record::limit() const {
   const Limit* smallest = nullptr;
   for (const Limit& limit : machine.limits) {

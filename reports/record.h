@@ -99,6 +99,9 @@ struct Trial {
 struct Prediction {  // without the floor
   Bytes need_bytes = 0, reclaimable_bytes = 0;
   Bytes weights_bytes = 0, staging_bytes = 0, overhead_bytes = 0;  // the split at the predicted peak
+  Figure least_need_bytes;  // where several threads load: the peak lies between this and need_bytes; else null
+  // How far a measured need, without the floor, lies outside of what was predicted; negative: below it.
+  int64_t off(Bytes measured) const;
   bool operator==(const Prediction&) const = default;
 };
 

@@ -16,30 +16,30 @@ class ConvertAfter : public Strategy {
   }
   std::string_view cost() const override { return "S + T, S when native"; }
 
+  std::span<const OptionInfo> options() const override { return {&kThreadsOption, 1}; }
+  void check(const Options& options) const override { threads_of(options, name()); }
+
   void plan(const Request& request, Steps& steps) const override {
-    const auto count = static_cast<uint32_t>(request.layouts.size());
-    std::vector<Spot> at(count);
-    for (uint32_t tensor = 0; tensor < count; ++tensor) {
+    const unsigned threads = threads_of(request.options, name());
+    const auto read = [&](uint32_t tensor, unsigned) {
       const Layout& layout = request.layouts[tensor];
-      if (holder(request, tensor) != tensor) continue;
-      at[tensor] = {steps.allocate(layout.converted() ? Purpose::staging : Purpose::weights, layout.stored_bytes)};
-      steps.read(tensor, 0, layout.stored_bytes, at[tensor]);
-    }
-    std::vector<Place> originals;
-    for (uint32_t tensor = 0; tensor < count; ++tensor) {
+      const Spot at{steps.allocate(layout.converted() ? Purpose::staging : Purpose::weights, layout.stored_bytes)};
+      steps.read(tensor, 0, layout.stored_bytes, at);
+      return at;
+    };
+    const std::vector<Spot> originals = load_each(request, steps, threads, read);
+    const auto convert = [&](uint32_t tensor, unsigned) {
       const Layout& layout = request.layouts[tensor];
-      const uint32_t from = holder(request, tensor);
-      if (from != tensor) {
-        at[tensor] = at[from];
-      } else if (layout.converted()) {
-        const Place converted = steps.allocate(Purpose::weights, layout.loaded_bytes);
-        steps.deliver(tensor, 0, layout.stored_bytes, at[tensor], {converted});
-        originals.push_back(at[tensor].place);
-        at[tensor] = {converted};
-      }
+      if (!layout.converted()) return originals[tensor];
+      const Spot converted{steps.allocate(Purpose::weights, layout.loaded_bytes)};
+      steps.deliver(tensor, 0, layout.stored_bytes, originals[tensor], converted);
+      return converted;
+    };
+    const std::vector<Spot> weights = load_each(request, steps, threads, convert);
+    for (uint32_t tensor = 0; tensor < originals.size(); ++tensor) {
+      if (holder(request, tensor) == tensor && request.layouts[tensor].converted()) steps.free(originals[tensor].place);
     }
-    for (const Place original : originals) steps.free(original);
-    use_and_release(request, steps, at);
+    use_and_release(request, steps, weights);
   }
 };
 

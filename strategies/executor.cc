@@ -1,21 +1,33 @@
 #include "strategies/executor.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <exception>
 #include <functional>
+#include <system_error>
+#include <thread>
+#include <utility>
 
 #include "strategies/dtype/convert.h"
 #include "strategies/error.h"
 #include "strategies/hash.h"
 
 namespace weighbridge {
+namespace {
+
+thread_local unsigned this_thread = 0;  // of `each`; 0 is who runs the plan
+
+}  // namespace
+
 Executor::Executor(const Request& request, Memory& memory, Observer& observer)
-    : request_(request), memory_(memory), observer_(observer), reader_(request.checkpoint) {}
+    : request_(request), memory_(memory), observer_(observer) {}
 
 Executor::~Executor() {
-  for (Held& held : held_) give_back(held);
+  for (const Held& held : held_) give_back(held);
 }
 
 void Executor::enter(Phase phase) {
@@ -24,6 +36,7 @@ void Executor::enter(Phase phase) {
 
 Place Executor::hold(Held held) {
   const auto kind = held.mapping ? Place::Kind::mapping : Place::Kind::buffer;
+  const std::lock_guard lock(mutex_);
   if (vacant_.empty()) {
     held_.push_back(held);
     return {kind, static_cast<uint32_t>(held_.size() - 1)};
@@ -34,18 +47,31 @@ Place Executor::hold(Held held) {
   return {kind, id};
 }
 
-void Executor::give_back(Held& held) {
+void Executor::give_back(const Held& held) {
   if (held.address == nullptr) return;
   if (held.mapping) {
     memory_.unmap(held.address, held.bytes);
   } else {
     memory_.release(held.purpose, held.address, held.bytes);
   }
-  held.address = nullptr;
+}
+
+Executor::Held Executor::held(Place place) const {
+  const std::lock_guard lock(mutex_);
+  return held_.at(place.id);
 }
 
 std::byte* Executor::address(Spot spot) const {
+  const std::lock_guard lock(mutex_);
   return held_.at(spot.place.id).address + spot.offset;
+}
+
+TensorReader& Executor::reader() {
+  const std::lock_guard lock(mutex_);
+  if (readers_.size() <= this_thread) readers_.resize(this_thread + 1);
+  auto& reader = readers_[this_thread];
+  if (!reader) reader = std::make_unique<TensorReader>(request_.checkpoint);
+  return *reader;
 }
 
 // Large enough that a system call costs nothing beside the copy, small enough that progress moves.
@@ -66,12 +92,17 @@ Place Executor::allocate(Purpose purpose, uint64_t bytes) {
 }
 
 void Executor::free(Place buffer) {
-  give_back(held_.at(buffer.id));
+  const Held held = [&] {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(held_.at(buffer.id), {});
+  }();
+  give_back(held);
+  const std::lock_guard lock(mutex_);
   vacant_.push_back(buffer.id);
 }
 
 Place Executor::map(uint32_t index) {
-  const File& source = reader_.file(index);
+  const File& source = reader().file(index);
   const std::byte* address = source.bytes() == 0 ? nullptr : memory_.map(source.descriptor(), source.bytes());
   return hold({const_cast<std::byte*>(address), source.bytes(), Purpose::weights, true});
 }
@@ -81,23 +112,53 @@ void Executor::unmap(Place mapping) {
 }
 
 void Executor::advise(Place mapping, Advice advice) {
-  const Held& held = held_.at(mapping.id);
-  if (held.address != nullptr) memory_.advise(held.address, held.bytes, advice);
+  const Held mapped = held(mapping);
+  if (mapped.address != nullptr) memory_.advise(mapped.address, mapped.bytes, advice);
 }
 
 void Executor::drop(Place mapping, const Extent& extent) {
+  if (const auto making = held(mapping).making; making != nullptr) {
+    // Only begins to write: the sync at the end waits, and where it has nothing left to wait for, all the better.
+    sync_file_range(making->descriptor(), static_cast<off_t>(extent.offset), static_cast<off_t>(extent.bytes),
+                    SYNC_FILE_RANGE_WRITE);
+  }
   memory_.drop(address({mapping, extent.offset}), extent.bytes);
 }
 
+std::optional<Place> Executor::find_file(const Sidecar& sidecar) {
+  const Sidecar::Told told = [this](uint64_t bytes) { observer_.read(bytes); };
+  const auto file = sidecar.find(&told);
+  if (!file) return std::nullopt;
+  return hold(
+      {const_cast<std::byte*>(memory_.map(file->descriptor(), file->bytes())), file->bytes(), Purpose::weights, true});
+}
+
+Place Executor::make_file(const Sidecar& sidecar) {
+  auto making = std::make_shared<Sidecar::Making>(sidecar.begin([this](uint64_t bytes) { observer_.read(bytes); }));
+  std::byte* address = memory_.map_writable(making->descriptor(), sidecar.bytes());
+  return hold({address, sidecar.bytes(), Purpose::weights, true, std::move(making)});
+}
+
+Place Executor::keep_file(const Sidecar& sidecar, Place made) {
+  const auto making = held(made).making;
+  unmap(made);
+  sidecar.finish(*making, [this](uint64_t bytes) { observer_.read(bytes); });
+  const File file(sidecar.path());
+  return hold(
+      {const_cast<std::byte*>(memory_.map(file.descriptor(), file.bytes())), file.bytes(), Purpose::weights, true});
+}
+
 void Executor::read_file(const Extent& extent, Spot to) {
-  const File& source = reader_.file(extent.file);
+  const File& source = reader().file(extent.file);
+  std::byte* target = address(to);
   in_pieces(extent.bytes,
-            [&](uint64_t done, uint64_t bytes) { source.read(extent.offset + done, address(to) + done, bytes); });
+            [&](uint64_t done, uint64_t bytes) { source.read(extent.offset + done, target + done, bytes); });
 }
 
 void Executor::read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) {
-  in_pieces(bytes,
-            [&](uint64_t done, uint64_t piece) { reader_.read(tensor, begin + done, address(to) + done, piece); });
+  TensorReader& from = reader();
+  std::byte* target = address(to);
+  in_pieces(bytes, [&](uint64_t done, uint64_t piece) { from.read(tensor, begin + done, target + done, piece); });
 }
 
 void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) {
@@ -119,6 +180,45 @@ void Executor::use(uint32_t tensor, Spot at) {
   const std::byte* bytes = layout.loaded_bytes == 0 ? nullptr : address(at);
   observer_.used(tensor, tensor_hash(request_.checkpoint.tensors.at(tensor).name, layout, bytes));
   if (at.place.kind == Place::Kind::mapping) observer_.read(layout.loaded_bytes);
+}
+
+void Executor::each(uint32_t count, unsigned threads, const std::function<void(uint32_t, unsigned)>& work) {
+  const auto run_items = [&](std::atomic<uint32_t>& next, unsigned thread) {
+    for (uint32_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < count;) work(item, thread);
+  };
+  std::atomic<uint32_t> next{0};
+  threads = std::min(threads, std::max(count, 1U));
+  if (threads <= 1) return run_items(next, 0);
+
+  std::exception_ptr failure;
+  const auto run_thread = [&](unsigned thread) {
+    this_thread = thread;
+    try {
+      run_items(next, thread);
+    } catch (...) {
+      next = count;
+      const std::lock_guard lock(mutex_);
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    try {
+      for (unsigned thread = 1; thread < threads; ++thread) others.emplace_back(run_thread, thread);
+    } catch (const std::system_error& error) {
+      next = count;
+      const std::lock_guard lock(mutex_);
+      if (!failure) {
+        failure = std::make_exception_ptr(
+            Error(ErrorKind::refused, fmt::format("starting thread {} of {} was refused ({})", others.size() + 2,
+                                                  threads, error.code().message())));
+      }
+    }
+    run_thread(0);
+  }
+  // A reader holds a file open, and each loading thread had one.
+  if (readers_.size() > 1) readers_.resize(1);
+  if (failure) std::rethrow_exception(failure);
 }
 
 void Executor::opaque(const std::function<void(Memory&)>& work) {

@@ -3,15 +3,20 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "strategies/checkpoint/tensor_reader.h"
 #include "strategies/plan.h"
+#include "strategies/sidecar.h"
 #include "strategies/strategy.h"
 
 namespace weighbridge {
 
-// What somebody who runs a plan may want to hear of it. Called from the loading thread.
+// What somebody who runs a plan may want to hear of it. `read` is called from all loading threads, the others from the
+// one that runs the plan.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -34,17 +39,21 @@ class Executor : public Steps {
   void unmap(Place mapping) override;
   void advise(Place mapping, Advice advice) override;
   void drop(Place mapping, const Extent& extent) override;
+  std::optional<Place> find_file(const Sidecar& sidecar) override;
+  Place make_file(const Sidecar& sidecar) override;
+  Place keep_file(const Sidecar& sidecar, Place made) override;
   void read_file(const Extent& extent, Spot to) override;
   void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) override;
   void fall_back(uint32_t) override {}  // the predictor counts them
   void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) override;
   void use(uint32_t tensor, Spot at) override;
+  void each(uint32_t count, unsigned threads, const std::function<void(uint32_t, unsigned)>& work) override;
   void opaque(const std::function<void(Memory&)>& work) override;
 
   // Where a spot of what is held lies now; null for an empty buffer.
   std::byte* address(Spot spot) const;
   // Closes what is open of the checkpoint, for a plan that has come to its end and is kept.
-  void close_files() { reader_.close(); }
+  void close_files() { readers_.clear(); }
 
  private:
   struct Held {  // a buffer or a mapping; address is null for an empty buffer and after it was given back
@@ -52,19 +61,23 @@ class Executor : public Steps {
     uint64_t bytes = 0;
     Purpose purpose = Purpose::weights;
     bool mapping = false;
+    std::shared_ptr<Sidecar::Making> making = nullptr;  // of a file on its way; with the last of it goes the file
   };
 
   template <class Read>
   void in_pieces(uint64_t bytes, const Read& read);
   Place hold(Held held);
-  void give_back(Held& held);
+  Held held(Place place) const;
+  void give_back(const Held& held);
+  TensorReader& reader();  // the calling thread's
 
   const Request& request_;
   Memory& memory_;
   Observer& observer_;
+  mutable std::mutex mutex_;  // of the three below
   std::vector<Held> held_;
-  std::vector<uint32_t> vacant_;  // ids to use again
-  TensorReader reader_;
+  std::vector<uint32_t> vacant_;                        // ids to use again
+  std::vector<std::unique_ptr<TensorReader>> readers_;  // by thread of `each`
 };
 
 }  // namespace weighbridge

@@ -4,39 +4,38 @@
 
 namespace weighbridge {
 
-Mappings::Mappings(const Request& request, Steps& steps, std::optional<Advice> advice)
+Mappings::Mappings(const Request& request, Steps& steps, std::optional<Advice> advice,
+                   const std::function<bool(uint32_t)>& viewed)
     : places_(request.checkpoint.files.size()) {
-  for (const Tensor& tensor : request.checkpoint.tensors) {
+  const auto& tensors = request.checkpoint.tensors;
+  for (uint32_t index = 0; index < tensors.size(); ++index) {
+    const Tensor& tensor = tensors[index];
     auto& place = places_[tensor.extent.file];
-    if (!tensor.plain() || place) continue;
+    if (!tensor.plain() || place || !viewed(index)) continue;
     place = steps.map(tensor.extent.file);
     if (advice) steps.advise(*place, *advice);
   }
 }
 
-MappedTensors load_from(Mappings& mappings, const Request& request, Steps& steps, bool drop) {
+MappedTensors load_from(Mappings& mappings, const Request& request, Steps& steps, unsigned threads, bool drop) {
   const auto& tensors = request.checkpoint.tensors;
-  MappedTensors mapped;
-  mapped.at.reserve(tensors.size());
-  for (uint32_t tensor = 0; tensor < tensors.size(); ++tensor) {
+  const auto load = [&](uint32_t tensor, unsigned) {
     const Layout& layout = request.layouts[tensor];
     const Extent& extent = tensors[tensor].extent;
-    if (const uint32_t from = holder(request, tensor); from != tensor) {
-      mapped.at.push_back(mapped.at[from]);
-    } else if (!tensors[tensor].plain()) {
+    if (!tensors[tensor].plain()) {
       steps.fall_back(tensor);
-      mapped.at.push_back({load_tensor(request, steps, tensor)});
-    } else if (!layout.converted()) {
-      mapped.at.push_back(mappings.at(extent));
-      mapped.views = true;
-    } else {
-      const Place weights = steps.allocate(Purpose::weights, layout.loaded_bytes);
-      const Spot stored = mappings.at(extent);
-      steps.deliver(tensor, 0, layout.stored_bytes, stored, {weights});
-      if (drop) steps.drop(stored.place, extent);
-      mapped.at.push_back({weights});
+      return Spot{load_tensor(request, steps, tensor)};
     }
-  }
+    const Spot stored = mappings.at(extent);
+    if (!layout.converted()) return stored;
+    const Place weights = steps.allocate(Purpose::weights, layout.loaded_bytes);
+    steps.deliver(tensor, 0, layout.stored_bytes, stored, {weights});
+    if (drop) steps.drop(stored.place, extent);
+    return Spot{weights};
+  };
+  MappedTensors mapped;
+  mapped.at = load_each(request, steps, threads, load);
+  for (const Spot& spot : mapped.at) mapped.views |= spot.place.kind == Place::Kind::mapping;
   return mapped;
 }
 

@@ -1,6 +1,7 @@
 // The mappings of a checkpoint's files that strategies share: one of each file that holds plain tensors.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -11,8 +12,11 @@ namespace weighbridge {
 
 class Mappings {
  public:
-  // Speaks the steps that map. Unmaps nothing by itself: that is a step too.
-  Mappings(const Request& request, Steps& steps, std::optional<Advice> advice = std::nullopt);
+  // Speaks the steps that map; only files with a plain tensor that `viewed` says yes to. Unmaps nothing by itself: that
+  // is a step too.
+  Mappings(
+      const Request& request, Steps& steps, std::optional<Advice> advice = std::nullopt,
+      const std::function<bool(uint32_t tensor)>& viewed = [](uint32_t) { return true; });
 
   Spot at(const Extent& extent) const { return {*places_[extent.file], extent.offset}; }
   void unmap(Steps& steps);  // once; later calls do nothing
@@ -27,7 +31,7 @@ struct MappedTensors {
   std::vector<Spot> at;  // by tensor
   bool views = false;    // the mapping is still needed
 };
-// `drop`: a tensor's pages are given back once it was converted.
-MappedTensors load_from(Mappings& mappings, const Request& request, Steps& steps, bool drop);
+// On `threads` threads. `drop`: a tensor's pages are given back once it was converted.
+MappedTensors load_from(Mappings& mappings, const Request& request, Steps& steps, unsigned threads, bool drop);
 
 }  // namespace weighbridge

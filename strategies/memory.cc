@@ -34,12 +34,24 @@ void PlainMemory::release(Purpose, void* address, size_t) {
   std::free(address);
 }
 
-const std::byte* PlainMemory::map(int descriptor, size_t bytes) {
-  void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
+namespace {
+
+std::byte* map_or_throw(int descriptor, size_t bytes, int protection, int flags) {
+  void* address = mmap(nullptr, bytes, protection, flags, descriptor, 0);
   if (address == MAP_FAILED) {
     throw Error(ErrorKind::refused, fmt::format("mapping {} bytes was refused ({})", bytes, std::strerror(errno)));
   }
-  return static_cast<const std::byte*>(address);
+  return static_cast<std::byte*>(address);
+}
+
+}  // namespace
+
+const std::byte* PlainMemory::map(int descriptor, size_t bytes) {
+  return map_or_throw(descriptor, bytes, PROT_READ, MAP_PRIVATE);
+}
+
+std::byte* PlainMemory::map_writable(int descriptor, size_t bytes) {
+  return map_or_throw(descriptor, bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
 }
 
 void PlainMemory::unmap(const std::byte* address, size_t bytes) {

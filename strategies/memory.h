@@ -39,6 +39,8 @@ class Memory {
 
   // Maps `bytes` of a file from its beginning, private and read-only. Throws Error(refused).
   virtual const std::byte* map(int descriptor, size_t bytes) = 0;
+  // The same, shared and writable, of a descriptor open for both: what is written reaches the file.
+  virtual std::byte* map_writable(int descriptor, size_t bytes) = 0;
   virtual void unmap(const std::byte* address, size_t bytes) = 0;
   // Throws Error(environment) where the kernel does not know the advice.
   virtual void advise(const std::byte* address, size_t bytes, Advice advice) = 0;
@@ -52,6 +54,7 @@ class PlainMemory : public Memory {
   void* allocate(Purpose purpose, size_t bytes) override;
   void release(Purpose purpose, void* address, size_t bytes) override;
   const std::byte* map(int descriptor, size_t bytes) override;
+  std::byte* map_writable(int descriptor, size_t bytes) override;
   void unmap(const std::byte* address, size_t bytes) override;
   void advise(const std::byte* address, size_t bytes, Advice advice) override;
   void drop(const std::byte* address, size_t bytes) override;

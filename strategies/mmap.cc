@@ -44,14 +44,18 @@ class Mmap : public Strategy {
   std::string_view cost() const override { return "0 native, T converted; S reclaimable"; }
   std::span<const OptionInfo> options() const override {
     static constexpr OptionInfo list[] = {
-        {"advice", "none", "what the kernel is told: none, populate, willneed, sequential, random or hugepages"}};
+        {"advice", "none", "what the kernel is told: none, populate, willneed, sequential, random or hugepages"},
+        kThreadsOption};
     return list;
   }
-  void check(const Options& options) const override { advice_of(options); }
+  void check(const Options& options) const override {
+    advice_of(options);
+    threads_of(options, name());
+  }
 
   void plan(const Request& request, Steps& steps) const override {
     Mappings mappings(request, steps, advice_of(request.options));
-    const MappedTensors mapped = load_from(mappings, request, steps, false);
+    const MappedTensors mapped = load_from(mappings, request, steps, threads_of(request.options, name()), false);
     if (!mapped.views) mappings.unmap(steps);  // every tensor has memory of its own: the mapping has done its work
     use_and_release(request, steps, mapped.at);
     mappings.unmap(steps);

@@ -17,10 +17,13 @@ class MmapDrop : public Strategy {
   std::string_view mechanism() const override { return "as mmap, a tensor's pages given back once it was used"; }
   std::string_view cost() const override { return "0 native, T converted; L reclaimable"; }
 
+  std::span<const OptionInfo> options() const override { return {&kThreadsOption, 1}; }
+  void check(const Options& options) const override { threads_of(options, name()); }
+
   void plan(const Request& request, Steps& steps) const override {
     const auto& tensors = request.checkpoint.tensors;
     Mappings mappings(request, steps);
-    const MappedTensors mapped = load_from(mappings, request, steps, true);
+    const MappedTensors mapped = load_from(mappings, request, steps, threads_of(request.options, name()), true);
     if (!mapped.views) mappings.unmap(steps);
 
     steps.enter(Phase::use);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "strategies/checkpoint/checkpoint.h"
 #include "strategies/memory.h"
@@ -30,6 +31,8 @@ struct Spot {
   uint64_t offset = 0;
 };
 
+class Sidecar;
+
 class Steps {
  public:
   virtual ~Steps() = default;
@@ -47,6 +50,13 @@ class Steps {
   // Gives back the mapping's pages that lie wholly or partly inside the extent.
   virtual void drop(Place mapping, const Extent& extent) = 0;
 
+  // A file of the strategy's own (sidecar.h). find_file: the mapping of one that holds what the checkpoint does.
+  // make_file: a new one, mapped for writing, which tensors are delivered into; drop() also sends its pages on their
+  // way to the disk. keep_file: ends that mapping, lets the file appear whole under its name, and maps it for reading.
+  virtual std::optional<Place> find_file(const Sidecar& sidecar) = 0;
+  virtual Place make_file(const Sidecar& sidecar) = 0;
+  virtual Place keep_file(const Sidecar& sidecar, Place made) = 0;
+
   // Reads bytes of the checkpoint's files, as they lie there, into a buffer.
   virtual void read_file(const Extent& extent, Spot to) = 0;
   // Reads stored bytes [begin, begin + bytes) of a tensor's elements into a buffer, through its decoder if it has one.
@@ -62,6 +72,12 @@ class Steps {
 
   // Reads every byte of a delivered tensor, as one pass of inference would, and checks it against the reference.
   virtual void use(uint32_t tensor, Spot at) = 0;
+
+  // work(item, thread) for each item of [0, count), begun in this order, up to `threads` at a time; `thread`, below
+  // `threads`, is nobody else's meanwhile. The work speaks its own steps to this Steps: enters no phase, uses nothing,
+  // calls no `each`, and frees nothing that another item allocated. The first error ends it: no further item begins.
+  virtual void each(uint32_t count, unsigned threads,
+                    const std::function<void(uint32_t item, unsigned thread)>& work) = 0;
 
   // Work that no step describes (a plug-in, a test's own loop). The executor runs it with its Memory; a plan that
   // contains one has no prediction.

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
+
+#include "strategies/sidecar.h"
 
 namespace weighbridge {
 namespace {
@@ -51,16 +54,25 @@ class TouchedPages {
 // for an extent, the executor and the plan 40. Measured on 20,000 tensors: 185 bytes each.
 constexpr uint64_t kBytesPerBuffer = 192;
 
+// What a loading thread costs: its stack's pages, its allocator cache, its reader.
+constexpr uint64_t kBytesPerThread = 64 << 10;
+
 class Predictor : public Steps {
  public:
   explicit Predictor(const Request& request) : request_(request) {
     table_ = request.checkpoint.table_bytes() + request.layouts.capacity() * sizeof(Layout);
-    peak_.need = peak_.overhead = table_;
+    settle(0);
   }
 
   std::optional<Prediction> result() const {
     if (unpredictable_) return std::nullopt;
-    return peak_;
+    Prediction result = told_;
+    result.need = static_cast<uint64_t>(most_.need());
+    result.least_need = static_cast<uint64_t>(least_);
+    result.weights = static_cast<uint64_t>(most_.weights);
+    result.staging = static_cast<uint64_t>(most_.staging);
+    result.overhead = static_cast<uint64_t>(most_.overhead);
+    return result;
   }
 
   void enter(Phase) override {}
@@ -102,6 +114,21 @@ class Predictor : public Steps {
     reclaimable_ -= before - touched.bytes();
   }
 
+  // Content that has to be read to be known counts as absent: the making costs no less.
+  std::optional<Place> find_file(const Sidecar& sidecar) override {
+    if (!sidecar.find(nullptr)) return std::nullopt;
+    return map_sidecar(sidecar);
+  }
+  Place make_file(const Sidecar& sidecar) override {
+    settle(Sidecar::kBufferBytes);
+    return map_sidecar(sidecar);
+  }
+  Place keep_file(const Sidecar& sidecar, Place made) override {
+    unmap(made);
+    settle(Sidecar::kBufferBytes);
+    return map_sidecar(sidecar);
+  }
+
   void read_file(const Extent&, Spot) override {}
 
   // A decoder is there while its tensor is read; it goes when that is done or another tensor's turn comes.
@@ -109,17 +136,57 @@ class Predictor : public Steps {
     const Tensor& read = request_.checkpoint.tensors.at(tensor);
     if (read.plain() || bytes == 0) return;
     settle(read.encoding->decoder_bytes());
-    peak_.reclaimable = std::max(peak_.reclaimable, reclaimable_ + page_rounded(read.encoding->mapped_bytes()));
+    told_.reclaimable = std::max(told_.reclaimable, reclaimable_ + page_rounded(read.encoding->mapped_bytes()));
   }
 
   void fall_back(uint32_t tensor) override {
     const Tensor& fallen = request_.checkpoint.tensors.at(tensor);
-    peak_.fallen_back[fallen.encoding->reason()] += fallen.bytes();
+    told_.fallen_back[fallen.encoding->reason()] += fallen.bytes();
   }
 
-  void deliver(uint32_t, uint64_t, uint64_t bytes, Spot from, Spot) override { touch(from, bytes); }
+  void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) override {
+    touch(from, bytes);
+    // Where an int8 tensor's scales lie apart from its codes, the pages are others, and as many.
+    const Layout& layout = request_.layouts.at(tensor);
+    if (layout.stored_bytes == 0) return;
+    const auto delivered = [&](uint64_t stored) {
+      return static_cast<uint64_t>(static_cast<unsigned __int128>(stored) * layout.loaded_bytes / layout.stored_bytes);
+    };
+    touch({tensor_at.place, tensor_at.offset + delivered(begin)}, delivered(begin + bytes) - delivered(begin));
+  }
 
   void use(uint32_t tensor, Spot at) override { touch(at, request_.layouts.at(tensor).loaded_bytes); }
+
+  // One thread does the items one after the other, and so does the count. Of several nobody knows the order. At any
+  // instant at most `threads` items are under way, each at no more than its own peak, and the others hold what they
+  // keep or nothing. So no sum is larger than what all keep, and the `threads` largest excesses of a peak over what its
+  // item keeps. When an item is at its peak those before it were begun, and all but `threads` - 1 of them are done: so
+  // the largest sum is at least that of one after the other less what the `threads` - 1 largest of them keep.
+  void each(uint32_t count, unsigned threads, const std::function<void(uint32_t, unsigned)>& work) override {
+    if (threads <= 1) {
+      for (uint32_t item = 0; item < count; ++item) work(item, 0);
+      return;
+    }
+    const Sum begin = now(0);
+    const Sum most_before = most_;
+    const Wide least_before = least_;
+    Largest kept(threads - 1), excesses(threads);
+    Wide least = begin.need();
+    for (uint32_t item = 0; item < count; ++item) {
+      const Sum start = now(0);
+      item_peak_ = start;
+      work(item, 0);
+      const Sum end = now(0);
+      least = std::max(least, item_peak_.need() - kept.sum().need());
+      excesses.add(item_peak_ - end);
+      kept.add(end - start);
+    }
+    most_ = most_before;  // what was kept meanwhile is true of one order alone
+    least_ = least_before;
+    Sum most = now(0) + excesses.sum();
+    most.overhead += std::min<uint64_t>(threads, count) * kBytesPerThread;
+    keep(most, std::max(least, now(0).need()));
+  }
 
   void opaque(const std::function<void(Memory&)>&) override { unpredictable_ = true; }
 
@@ -131,14 +198,52 @@ class Predictor : public Steps {
     uint64_t file_bytes = 0;
   };
 
-  void settle(uint64_t decoder_bytes) {
+  using Wide = __int128;  // a file may claim tensors that are as large together as 64 bits can say
+  // What is there at one instant. Differences can be negative in a part, and are not in their sum.
+  struct Sum {
+    Wide weights = 0, staging = 0, overhead = 0;
+    Wide need() const { return weights + staging + overhead; }
+    Sum operator+(const Sum& other) const {
+      return {weights + other.weights, staging + other.staging, overhead + other.overhead};
+    }
+    Sum operator-(const Sum& other) const {
+      return {weights - other.weights, staging - other.staging, overhead - other.overhead};
+    }
+  };
+
+  // The few largest of many sums.
+  class Largest {
+   public:
+    explicit Largest(size_t count) : count_(count) {}
+    void add(const Sum& sum) {
+      kept_.push_back(sum);
+      std::push_heap(kept_.begin(), kept_.end(), larger);
+      if (kept_.size() <= count_) return;
+      std::pop_heap(kept_.begin(), kept_.end(), larger);
+      kept_.pop_back();
+    }
+    Sum sum() const { return std::accumulate(kept_.begin(), kept_.end(), Sum()); }
+
+   private:
+    static bool larger(const Sum& one, const Sum& other) { return one.need() > other.need(); }
+    size_t count_;
+    std::vector<Sum> kept_;  // a heap, the smallest first
+  };
+
+  Sum now(uint64_t decoder_bytes) const {
     const uint64_t overhead = table_ + (places_.size() - vacant_.size()) * kBytesPerBuffer + decoder_bytes;
-    const uint64_t need = weights_ + staging_ + overhead;
-    if (need <= peak_.need) return;
-    peak_.need = need;
-    peak_.overhead = overhead;
-    peak_.weights = weights_;
-    peak_.staging = staging_;
+    return {weights_, staging_, overhead};
+  }
+
+  void settle(uint64_t decoder_bytes) {
+    const Sum sum = now(decoder_bytes);
+    if (sum.need() > item_peak_.need()) item_peak_ = sum;
+    keep(sum, sum.need());
+  }
+
+  void keep(const Sum& most, Wide least) {
+    least_ = std::max(least_, least);
+    if (most.need() > most_.need()) most_ = most;
   }
 
   uint32_t know(Known known) {
@@ -152,10 +257,14 @@ class Predictor : public Steps {
     return id;
   }
 
+  Place map_sidecar(const Sidecar& sidecar) {
+    return {Place::Kind::mapping, know({0, Purpose::weights, {}, sidecar.bytes()})};
+  }
+
   void touch(Spot spot, uint64_t bytes) {
     if (spot.place.kind != Place::Kind::mapping) return;
     reclaimable_ += places_.at(spot.place.id).touched.touch(spot.offset, bytes);
-    peak_.reclaimable = std::max(peak_.reclaimable, reclaimable_);
+    told_.reclaimable = std::max(told_.reclaimable, reclaimable_);
   }
 
   const Request& request_;
@@ -163,7 +272,10 @@ class Predictor : public Steps {
   std::vector<uint32_t> vacant_;  // ids to use again
   uint64_t table_ = 0;            // what is there before the first step
   uint64_t weights_ = 0, staging_ = 0, reclaimable_ = 0;
-  Prediction peak_;
+  Sum item_peak_;    // of the item of `each` that is under way
+  Sum most_;         // the largest so far
+  Wide least_ = 0;   // the largest that cannot have been avoided by any order
+  Prediction told_;  // what does not depend on it
   bool unpredictable_ = false;
 };
 

@@ -14,7 +14,10 @@ namespace weighbridge {
 
 // Above the floor of a worker that has loaded nothing, in bytes, page-rounded as a Memory rounds.
 struct Prediction {
-  uint64_t need = 0;     // the largest sum of weights, staging and overhead at one instant
+  uint64_t need = 0;  // the largest sum of weights, staging and overhead at one instant
+  // Below `need` where several threads load at once: the order in which they come to their items decides, and the
+  // largest sum lies between the two.
+  uint64_t least_need = 0;
   uint64_t weights = 0;  // of it, at that instant
   uint64_t staging = 0;
   uint64_t overhead = 0;     // the checkpoint's tensor table, and what each live buffer costs beside its pages

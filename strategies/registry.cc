@@ -11,7 +11,8 @@ namespace {
 
 std::vector<const Strategy*>& registry() {
   static std::vector<const Strategy*> list = {
-      state_dict(), convert_after(), eager(), stream(), mmap_strategy(), mmap_drop(), lazy(), layerwise(),
+      state_dict(), convert_after(), eager(),     stream(),      mmap_strategy(),
+      mmap_drop(),  lazy(),          layerwise(), cached_mmap(),
   };
   return list;
 }

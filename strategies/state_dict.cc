@@ -20,6 +20,9 @@ class StateDict : public Strategy {
   }
   std::string_view cost() const override { return "S + T"; }
 
+  std::span<const OptionInfo> options() const override { return {&kThreadsOption, 1}; }
+  void check(const Options& options) const override { threads_of(options, name()); }
+
   void plan(const Request& request, Steps& steps) const override {
     const auto& tensors = request.checkpoint.tensors;
     struct Image {  // of one file, from its first tensor to its last
@@ -51,17 +54,12 @@ class StateDict : public Strategy {
         steps.read(tensor, 0, request.layouts[tensor].stored_bytes, read[tensor]);
       }
     }
-    std::vector<Spot> weights;
-    weights.reserve(tensors.size());
-    for (uint32_t tensor = 0; tensor < tensors.size(); ++tensor) {
-      if (const uint32_t from = holder(request, tensor); from != tensor) {
-        weights.push_back(weights[from]);
-        continue;
-      }
-      const Place buffer = steps.allocate(Purpose::weights, request.layouts[tensor].loaded_bytes);
-      steps.deliver(tensor, 0, request.layouts[tensor].stored_bytes, read[tensor], {buffer});
-      weights.push_back({buffer});
-    }
+    const auto copy = [&](uint32_t tensor, unsigned) {
+      const Spot buffer{steps.allocate(Purpose::weights, request.layouts[tensor].loaded_bytes)};
+      steps.deliver(tensor, 0, request.layouts[tensor].stored_bytes, read[tensor], buffer);
+      return buffer;
+    };
+    const std::vector<Spot> weights = load_each(request, steps, threads_of(request.options, name()), copy);
     for (const Image& image : images) {
       if (image.end > image.begin) steps.free(image.buffer);
     }

@@ -44,6 +44,8 @@ class Strategy {
   virtual std::string_view mechanism() const = 0;  // one line, what it does
   virtual std::string_view cost() const = 0;       // the need at its peak, in the letters of the README: S, T, L, C, B
   virtual std::span<const OptionInfo> options() const { return {}; }
+  // Leaves a file of about T bytes behind: not for those who did not ask for it by name.
+  virtual bool writes_files() const { return false; }
   // Throws Error(usage) where an option has no sense; called before any plan.
   virtual void check(const Options&) const {}
   virtual void plan(const Request& request, Steps& steps) const = 0;

@@ -34,6 +34,7 @@ class CountedMemory : public Memory {
     counts_.shrank(purpose, page_rounded(bytes));
   }
   const std::byte* map(int descriptor, size_t bytes) override { return inner_.map(descriptor, bytes); }
+  std::byte* map_writable(int descriptor, size_t bytes) override { return inner_.map_writable(descriptor, bytes); }
   void unmap(const std::byte* address, size_t bytes) override {
     watch_.before_release(bytes);
     inner_.unmap(address, bytes);

@@ -101,7 +101,14 @@ Planned plan_cells(const MatrixRequest& request, const Cages* cages, std::vector
   check_words(request);
   std::vector<std::string> strategies_wanted = unique(request.strategies);
   if (strategies_wanted.empty()) {
-    for (const Strategy* strategy : strategies()) strategies_wanted.emplace_back(strategy->name());
+    for (const Strategy* strategy : strategies()) {
+      if (request.loads && strategy->writes_files()) {
+        notes.push_back(fmt::format("{} is left out: it leaves a file on the disk. Name it by --strategy to weigh it",
+                                    strategy->name()));
+      } else {
+        strategies_wanted.emplace_back(strategy->name());
+      }
+    }
   }
   const bool dtypes_given = !request.dtypes.empty();
   const std::vector<std::string> dtypes =

@@ -67,8 +67,11 @@ Description describe_checkpoint(const std::string& model, const std::vector<JobC
     cell.dtype = cells[index].dtype;
     cell.fallen_back = described.at("fallen_back").get<std::map<std::string, reports::Bytes>>();
     if (const auto& predicted = described.at("predicted"); !predicted.is_null()) {
-      cell.predicted = reports::Prediction{predicted.at("need"), predicted.at("reclaimable"), predicted.at("weights"),
-                                           predicted.at("staging"), predicted.at("overhead")};
+      cell.predicted =
+          reports::Prediction{predicted.at("need"),    predicted.at("reclaimable"), predicted.at("weights"),
+                              predicted.at("staging"), predicted.at("overhead"),    std::nullopt};
+      if (predicted.at("least_need") != predicted.at("need"))
+        cell.predicted->least_need_bytes = predicted.at("least_need");
     } else {
       cell.unavailable["predicted"] = "this strategy has no plan that could be counted";
     }

@@ -192,7 +192,9 @@ class MatrixRun {
 }  // namespace
 
 reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes) {
-  return plan_cells(request, nullptr, notes).record;
+  MatrixRequest planned = request;
+  planned.loads = false;
+  return plan_cells(planned, nullptr, notes).record;
 }
 
 reports::Record run_matrix(const MatrixRequest& request, MatrixEvents& events) {

@@ -90,11 +90,9 @@ void describe(WorkerContext& context) {
                                 {"predicted", nullptr},
                                 {"fallen_back", std::map<std::string, uint64_t>()}};
     if (const auto prediction = predict(*choice.strategy, request)) {
-      described["predicted"] = {{"need", prediction->need},
-                                {"weights", prediction->weights},
-                                {"staging", prediction->staging},
-                                {"overhead", prediction->overhead},
-                                {"reclaimable", prediction->reclaimable}};
+      described["predicted"] = {{"need", prediction->need},         {"least_need", prediction->least_need},
+                                {"weights", prediction->weights},   {"staging", prediction->staging},
+                                {"overhead", prediction->overhead}, {"reclaimable", prediction->reclaimable}};
       described["fallen_back"] = prediction->fallen_back;
     }
     json["cells"].push_back(described);

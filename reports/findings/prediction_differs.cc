@@ -2,6 +2,8 @@
 // explain, one of the two is wrong, and neither should be trusted before it is known which.
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "reports/findings/rules.h"
 #include "reports/units.h"
 #include "reports/verdict.h"
@@ -19,7 +21,7 @@ std::vector<Finding> prediction_differs(const Record& record) {
     const auto loading = cost(cell);
     if (!loading || !loading->measured) continue;
     const Bytes measured = loading->bytes, predicted = cell.predicted->need_bytes;
-    const Bytes off = measured > predicted ? measured - predicted : predicted - measured;
+    const auto off = static_cast<Bytes>(std::abs(cell.predicted->off(measured)));
     if (off <= predicted / 50 + kAllowance + cell.need_error_bytes.value_or(0)) continue;
     add_cell(finding, cell);
     if (off <= most) continue;

@@ -1,5 +1,6 @@
 // Predicted beside measured: both without the floor, on one scale.
 #include <algorithm>
+#include <cstdlib>
 
 #include "reports/html/sections.h"
 #include "reports/units.h"
@@ -10,12 +11,12 @@ namespace {
 struct Pair {
   size_t index;
   Bytes predicted, measured;
+  int64_t off;  // of the predicted range
 };
 
 // Farther apart than this, the plan or the measurement deserves a look (design: 2 % and 4 MiB).
 bool apart(const Pair& pair) {
-  const Bytes gap = std::max(pair.predicted, pair.measured) - std::min(pair.predicted, pair.measured);
-  return gap > pair.predicted / 50 + (Bytes{4} << 20);
+  return static_cast<Bytes>(std::abs(pair.off)) > pair.predicted / 50 + (Bytes{4} << 20);
 }
 
 void write_pair(Out& out, const View& view, const Pair& pair, Bytes scale) {
@@ -42,7 +43,8 @@ void write_predictions(Out& out, const View& view) {
     const Cell& cell = view.cell(i);
     if (!cell.predicted || !cell.need_bytes || !cell.floor_bytes || ended_early(cell) || cell.verdict.empty()) continue;
     const Bytes floor = std::min(*cell.floor_bytes, *cell.need_bytes);
-    pairs.push_back({i, cell.predicted->need_bytes, *cell.need_bytes - floor});
+    const Bytes measured = *cell.need_bytes - floor;
+    pairs.push_back({i, cell.predicted->need_bytes, measured, cell.predicted->off(measured)});
     scale = std::max({scale, pairs.back().predicted, pairs.back().measured});
   }
   out.raw(

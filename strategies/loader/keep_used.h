@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "strategies/plan.h"
@@ -29,6 +30,9 @@ class KeepUsed : public Steps {
     if (!stays(mapping)) to_.unmap(mapping);
   }
   void drop(Place mapping, const Extent& extent) override { to_.drop(mapping, extent); }
+  std::optional<Place> find_file(const Sidecar& sidecar) override { return to_.find_file(sidecar); }
+  Place make_file(const Sidecar& sidecar) override { return to_.make_file(sidecar); }
+  Place keep_file(const Sidecar& sidecar, Place made) override { return to_.keep_file(sidecar, made); }
   void read_file(const Extent& extent, Spot to) override { to_.read_file(extent, to); }
   void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) override { to_.read(tensor, begin, bytes, to); }
   void fall_back(uint32_t tensor) override { to_.fall_back(tensor); }
@@ -39,6 +43,9 @@ class KeepUsed : public Steps {
     if (stays_.size() <= at.place.id) stays_.resize(at.place.id + 1);
     stays_[at.place.id] = true;
     used(tensor, at);
+  }
+  void each(uint32_t count, unsigned threads, const std::function<void(uint32_t, unsigned)>& work) override {
+    to_.each(count, threads, work);
   }
   void opaque(const std::function<void(Memory&)>& work) override { to_.opaque(work); }
 

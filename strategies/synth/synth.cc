@@ -18,15 +18,14 @@
 
 #include "strategies/checkpoint/safetensors.h"
 #include "strategies/error.h"
+#include "strategies/output_file.h"
 #include "strategies/synth/architecture.h"
-#include "strategies/synth/output_file.h"
 #include "strategies/synth/weights.h"
 
 namespace weighbridge {
 namespace {
 
 namespace fs = std::filesystem;
-using synth::OutputFile;
 using synth::Recipe;
 
 constexpr size_t kBlockElements = 64 << 10;
@@ -206,9 +205,9 @@ void synthesise_shards(const SynthRequest& request, const Shard& tensors, Progre
   index_file.write(as_bytes(index));
   index_file.sync();
   for (OutputFile& file : files) file.rename();
-  synth::sync_folder_of(index_path);  // the shards stand before an index can name them
+  sync_folder_of(index_path);  // the shards stand before an index can name them
   index_file.rename();
-  synth::sync_folder_of(index_path);
+  sync_folder_of(index_path);
 }
 
 }  // namespace
@@ -231,7 +230,7 @@ void synthesise(const SynthRequest& request) {
     synthesise_shards(request, tensors, progress);
   } else {
     write_shard(request.output, tensors, request.seed, progress).rename();
-    synth::sync_folder_of(request.output);
+    sync_folder_of(request.output);
   }
 }
 

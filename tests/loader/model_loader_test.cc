@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -119,6 +120,8 @@ TEST_CASE("int8 comes as scales and codes, apart") {
 }
 
 TEST_CASE("every strategy delivers the same bytes as the reference, in every dtype") {
+  const Scratch cache;
+  setenv("XDG_CACHE_HOME", cache.path().c_str(), 1);  // where cached-mmap leaves its files
   for (const std::string& path : small_model().paths()) {
     const Checkpoint checkpoint = open_checkpoint(path);
     for (const TargetInfo& target : targets()) {
@@ -144,6 +147,8 @@ TEST_CASE("every strategy delivers the same bytes as the reference, in every dty
 TEST_CASE("weights that share their elements are two names with one address, counted once") {
   const std::string path = small_model().other("tied.h5");
   if (path.empty()) return;  // said by MadeModel
+  const Scratch cache;
+  setenv("XDG_CACHE_HOME", cache.path().c_str(), 1);
   for (const Strategy* strategy : strategies()) {
     if (strategy->name() == "layerwise") continue;  // loads what layers share for each of them
     INFO(strategy->name());

@@ -158,7 +158,7 @@ Cell cell(const char* strategy, const char* dtype, Bytes predicted, const Weight
   cell.limit_bytes = 8 * kGiB;
   cell.swap_limit_bytes = 0;
   cell.cage = "cgroup v2";
-  cell.predicted = Prediction{predicted, weight.file, weight.weights, weight.staging, 0};
+  cell.predicted = Prediction{predicted, weight.file, weight.weights, weight.staging, 0, std::nullopt};
   for (int i = 1; i <= trials; ++i) cell.trials.push_back(trial(i, weight));
   aggregate(cell, machine().error_bytes);
   return cell;
@@ -172,7 +172,7 @@ Cell killed_cell(const char* strategy, const char* dtype, Bytes predicted, Bytes
   cell.swap_limit_bytes = 0;
   cell.cage = "cgroup v2";
   const Bytes staging = cell.strategy == "eager" ? 0 : predicted / 2;
-  cell.predicted = Prediction{predicted, 0, predicted - staging, staging, 0};
+  cell.predicted = Prediction{predicted, 0, predicted - staging, staging, 0, std::nullopt};
   for (int i = 1; i <= 3; ++i) cell.trials.push_back(killed(i, reached));
   aggregate(cell, machine().error_bytes);
   return cell;
@@ -239,7 +239,7 @@ Record record() {
   late.strategy = "lazy";
   late.dtype = "native";
   late.limit_bytes = 8 * kGiB;
-  late.predicted = Prediction{stored, 0, stored, 0, 0};
+  late.predicted = Prediction{stored, 0, stored, 0, 0, std::nullopt};
   late.reason = "the run was interrupted before";
   aggregate(late, record.machine.error_bytes);
   record.cells.push_back(late);

@@ -101,7 +101,7 @@ Cell cell_of(const Shape& shape, const Kind& kind, std::mt19937& random, int& or
   const Bytes planned = static_cast<Bytes>(parts * static_cast<double>(stored)) / 4096 * 4096;
   cell.predicted = Prediction{planned, static_cast<Bytes>(shape.file * static_cast<double>(stored)),
                               views ? 0 : static_cast<Bytes>(kind.size * static_cast<double>(stored)),
-                              two_copies ? stored : static_cast<Bytes>(shape.staging * static_cast<double>(stored)), 0};
+                              two_copies ? stored : static_cast<Bytes>(shape.staging * static_cast<double>(stored)), 0, std::nullopt};
   const Bytes whole = planned + floor_bytes + 36 * KiB;
   const bool killed = whole > *cell.limit_bytes;
   const Bytes need = killed ? *cell.limit_bytes - 3 * MiB : whole;
@@ -303,7 +303,7 @@ Record troubled_record() {
   unrun.strategy = "mmap";
   unrun.dtype = "native";
   unrun.verdict = "not-run";
-  unrun.predicted = Prediction{0, stored, 0, 0, 0};
+  unrun.predicted = Prediction{0, stored, 0, 0, 0, std::nullopt};
   return record;
 }
 

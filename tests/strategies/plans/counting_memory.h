@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 
 #include "strategies/memory.h"
 
@@ -14,6 +15,7 @@ class CountingMemory : public PlainMemory {
   void* allocate(Purpose purpose, size_t bytes) override;
   void release(Purpose purpose, void* address, size_t bytes) override;
   const std::byte* map(int descriptor, size_t bytes) override;
+  std::byte* map_writable(int descriptor, size_t bytes) override;
   void unmap(const std::byte* address, size_t bytes) override;
 
   uint64_t held() const { return weights_ + staging_; }
@@ -26,6 +28,7 @@ class CountingMemory : public PlainMemory {
     Purpose purpose;
     size_t bytes;
   };
+  std::mutex mutex_;
   std::map<void*, Block> blocks_;
   uint64_t weights_ = 0, staging_ = 0, peak_ = 0, staging_peak_ = 0;
   size_t mappings_ = 0;

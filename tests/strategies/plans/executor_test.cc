@@ -1,5 +1,7 @@
 #include "strategies/executor.h"
 
+#include <atomic>
+
 #include "strategies/error.h"
 #include "tests/strategies/plans/counting_memory.h"
 #include "tests/strategies/plans/made_checkpoint.h"
@@ -25,6 +27,32 @@ TEST_CASE("what a plan holds goes back when it throws") {
       Error);
   CHECK(memory.held() == 0);
   CHECK(memory.mappings() == 0);
+}
+
+TEST_CASE("the first error of several threads ends them all, and is the one that is told") {
+  const Scratch scratch;
+  const Checkpoint checkpoint = make_checkpoint(scratch, 1);
+  const Options options;
+  const Request request(checkpoint, Target{}, 1, options);
+  for (const unsigned threads : {1U, 2U, 16U}) {
+    CountingMemory memory;
+    Observer observer;
+    std::atomic<uint32_t> begun{0};
+    std::atomic<bool> numbered_well{true};
+    {
+      Executor executor(request, memory, observer);
+      const auto work = [&](uint32_t item, unsigned thread) {
+        numbered_well = numbered_well && thread < threads;
+        ++begun;
+        executor.allocate(Purpose::weights, 4096);
+        if (item == 10) throw Error(ErrorKind::refused, "no more");
+      };
+      CHECK_THROWS_WITH(executor.each(1'000'000, threads, work), "no more");
+    }
+    CHECK(numbered_well);
+    CHECK(begun < 1'000'000);
+    CHECK(memory.held() == 0);
+  }
 }
 
 TEST_CASE("a file that changed since it was opened is refused, not read") {

@@ -47,6 +47,7 @@ TEST_CASE("every strategy delivers a GGUF file's tensors as the reference does, 
   const Checkpoint little = open_checkpoint(scratch / "little.gguf");
   const Checkpoint big = open_checkpoint(scratch / "big.gguf");
   REQUIRE(little.tensors.size() == 68);
+  setenv("XDG_CACHE_HOME", (scratch / "cache").c_str(), 1);  // where cached-mmap leaves its files
   for (const TargetInfo& target : targets()) {
     uint64_t kept_native = 0;
     const auto expected = reference(little, target.target, kept_native);

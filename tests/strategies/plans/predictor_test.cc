@@ -67,6 +67,27 @@ TEST_CASE("touched pages of a mapping count once, whatever the order, and leave 
   CHECK(prediction->reclaimable == 6 * 4096);
 }
 
+TEST_CASE("of items that several threads do, the most is all that is kept and the largest excesses at once") {
+  // Each item keeps 1 MiB, and holds one more at its peak; the last one holds 8 more.
+  const auto plan = [](unsigned threads) {
+    return predict_steps([threads](Steps& steps) {
+      steps.each(8, threads, [&](uint32_t item, unsigned) {
+        steps.allocate(Purpose::weights, 1 << 20);
+        steps.free(steps.allocate(Purpose::staging, item == 7 ? 8 << 20 : 1 << 20));
+      });
+    });
+  };
+  const auto one = plan(1), two = plan(2), many = plan(100);
+  CHECK(one->weights + one->staging == 16u << 20);
+  CHECK(one->least_need == one->need);
+  CHECK(two->weights == 8u << 20);
+  CHECK(two->staging == 9u << 20);
+  // The last item at its peak, one of the others not yet begun to keep anything.
+  CHECK(two->least_need >> 20 == 15);
+  CHECK(many->staging == 15u << 20);
+  CHECK(many->least_need >> 20 == 9);
+}
+
 TEST_CASE("a populated mapping is reclaimable whole before anything is used; other advice promises nothing") {
   for (const Advice advice : {Advice::populate, Advice::willneed, Advice::random}) {
     const auto prediction = predict_steps([&](Steps& steps) { steps.advise(steps.map(0), advice); });

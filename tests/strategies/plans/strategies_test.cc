@@ -73,6 +73,45 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("several threads deliver the same bytes, and what they hold at once lies in the predicted range") {
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
+    const Scratch scratch;
+    const Checkpoint checkpoint = make_checkpoint(scratch, seed);
+    for (const TargetInfo& target : targets()) {
+      std::map<uint32_t, uint64_t> expected;
+      make_reference(
+          checkpoint, std::span(&target.target, 1),
+          [&](size_t, uint32_t tensor, uint64_t hash) { expected[tensor] = hash; }, [](uint64_t) {});
+      for (const Strategy* strategy : strategies()) {
+        for (const std::string threads : {"2", "7"}) {
+          const auto options = strategy->options();
+          if (std::none_of(options.begin(), options.end(), [](const auto& one) { return one.name == "threads"; }))
+            break;
+          INFO("seed " << seed << ", " << strategy->name() << ", " << threads << " threads, " << target.name);
+          const Choice choice = parse_choice(std::string(strategy->name()) + ":threads=" + threads);
+          const Request request(checkpoint, target.target, 1, choice.options);
+          const auto prediction = predict(*choice.strategy, request);
+          REQUIRE(prediction);
+          CHECK(prediction->least_need <= prediction->need);
+          CountingMemory memory;
+          Collector collector;
+          {
+            Executor executor(request, memory, collector);
+            choice.strategy->plan(request, executor);
+          }
+          CHECK(memory.held() == 0);
+          CHECK(memory.mappings() == 0);
+          CHECK(memory.peak() <= prediction->weights + prediction->staging);
+          CHECK(memory.peak() + prediction->overhead >= prediction->least_need);
+          for (const auto& [tensor, hashes] : collector.hashes) {
+            CHECK(hashes == std::vector<uint64_t>(1, expected[tensor]));
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("mmap says of which tensors it reads instead, and why; what can be mapped it maps") {
   uint64_t fallen = 0, shared = 0;
   for (uint64_t seed = 1; seed <= 25; ++seed) {

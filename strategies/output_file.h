@@ -1,4 +1,4 @@
-// Internal to this folder: a file that appears under its name only when it is whole and on the disk.
+// A file that appears under its name only when it is whole and on the disk.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-namespace weighbridge::synth {
+namespace weighbridge {
 
 // Writes beside its path under a temporary name; move-only. A file that is never committed leaves nothing behind.
 class OutputFile {
@@ -20,6 +20,7 @@ class OutputFile {
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();
 
+  int descriptor() const { return descriptor_; }  // for reading and writing
   void write(std::span<const std::byte> bytes);
   void sync();    // to the disk, and closes
   void rename();  // after sync: from the temporary name to its own
@@ -32,4 +33,4 @@ class OutputFile {
 // fsyncs the folder that `path` lies in, so that the renames in it last.
 void sync_folder_of(const std::string& path);
 
-}  // namespace weighbridge::synth
+}  // namespace weighbridge

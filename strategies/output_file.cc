@@ -1,4 +1,4 @@
-#include "strategies/synth/output_file.h"
+#include "strategies/output_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 
 #include "strategies/error.h"
 
-namespace weighbridge::synth {
+namespace weighbridge {
 namespace {
 
 std::string folder_of(const std::string& path) {
@@ -32,7 +32,7 @@ OutputFile::OutputFile(std::string path, uint64_t bytes) : path_(std::move(path)
   }
   temporary_ = fmt::format("{}.{}.part", path_, ::getpid());
   // Not O_EXCL: a process of this number that was killed may have left one behind.
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+  descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (descriptor_ < 0) throw system_error("open", temporary_, errno);
   if (bytes > 0 && ::fallocate(descriptor_, 0, 0, static_cast<off_t>(bytes)) != 0 && errno != EOPNOTSUPP &&
       errno != ENOSYS && errno != EINTR) {
@@ -84,4 +84,4 @@ void sync_folder_of(const std::string& path) {
   if (failed != 0) throw system_error("fsync", folder, failed);
 }
 
-}  // namespace weighbridge::synth
+}  // namespace weighbridge
