@@ -21,21 +21,21 @@ class ConvertAfter : public Strategy {
 
   void plan(const Request& request, Steps& steps) const override {
     const unsigned threads = threads_of(request.options, name());
-    const auto read = [&](uint32_t tensor, unsigned) {
+    const auto read = [&](uint32_t tensor, Place) {
       const Layout& layout = request.layouts[tensor];
       const Spot at{steps.allocate(layout.converted() ? Purpose::staging : Purpose::weights, layout.stored_bytes)};
       steps.read(tensor, 0, layout.stored_bytes, at);
       return at;
     };
-    const std::vector<Spot> originals = load_each(request, steps, threads, read);
-    const auto convert = [&](uint32_t tensor, unsigned) {
+    const std::vector<Spot> originals = load_each(request, steps, threads, 0, read);
+    const auto convert = [&](uint32_t tensor, Place) {
       const Layout& layout = request.layouts[tensor];
       if (!layout.converted()) return originals[tensor];
       const Spot converted{steps.allocate(Purpose::weights, layout.loaded_bytes)};
       steps.deliver(tensor, 0, layout.stored_bytes, originals[tensor], converted);
       return converted;
     };
-    const std::vector<Spot> weights = load_each(request, steps, threads, convert);
+    const std::vector<Spot> weights = load_each(request, steps, threads, 0, convert);
     for (uint32_t tensor = 0; tensor < originals.size(); ++tensor) {
       if (holder(request, tensor) == tensor && request.layouts[tensor].converted()) steps.free(originals[tensor].place);
     }

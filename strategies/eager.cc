@@ -20,8 +20,8 @@ class Eager : public Strategy {
   void check(const Options& options) const override { threads_of(options, name()); }
 
   void plan(const Request& request, Steps& steps) const override {
-    const auto load = [&](uint32_t tensor, unsigned) { return Spot{load_tensor(request, steps, tensor)}; };
-    use_and_release(request, steps, load_each(request, steps, threads_of(request.options, name()), load));
+    const auto load = [&](uint32_t tensor, Place) { return Spot{load_tensor(request, steps, tensor)}; };
+    use_and_release(request, steps, load_each(request, steps, threads_of(request.options, name()), 0, load));
   }
 };
 

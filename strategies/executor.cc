@@ -8,6 +8,7 @@
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -182,19 +183,31 @@ void Executor::use(uint32_t tensor, Spot at) {
   if (at.place.kind == Place::Kind::mapping) observer_.read(layout.loaded_bytes);
 }
 
-void Executor::each(uint32_t count, unsigned threads, const std::function<void(uint32_t, unsigned)>& work) {
-  const auto run_items = [&](std::atomic<uint32_t>& next, unsigned thread) {
-    for (uint32_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < count;) work(item, thread);
-  };
+void Executor::each(uint32_t count, unsigned threads, uint64_t scratch_bytes,
+                    const std::function<void(uint32_t, Place)>& work) {
   std::atomic<uint32_t> next{0};
+  const auto run_items = [&] {
+    std::optional<Place> scratch;
+    for (uint32_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
+      if (!scratch) scratch = allocate(Purpose::staging, scratch_bytes);
+      work(item, *scratch);
+    }
+    return scratch;
+  };
   threads = std::min(threads, std::max(count, 1U));
-  if (threads <= 1) return run_items(next, 0);
+  if (threads <= 1) {
+    if (const auto scratch = run_items()) free(*scratch);
+    return;
+  }
 
   std::exception_ptr failure;
+  std::vector<Place> scratches;
   const auto run_thread = [&](unsigned thread) {
     this_thread = thread;
     try {
-      run_items(next, thread);
+      const auto scratch = run_items();
+      const std::lock_guard lock(mutex_);
+      if (scratch) scratches.push_back(*scratch);
     } catch (...) {
       next = count;
       const std::lock_guard lock(mutex_);
@@ -216,6 +229,7 @@ void Executor::each(uint32_t count, unsigned threads, const std::function<void(u
     }
     run_thread(0);
   }
+  for (const Place scratch : scratches) free(scratch);
   // A reader holds a file open, and each loading thread had one.
   if (readers_.size() > 1) readers_.resize(1);
   if (failure) std::rethrow_exception(failure);

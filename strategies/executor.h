@@ -47,7 +47,8 @@ class Executor : public Steps {
   void fall_back(uint32_t) override {}  // the predictor counts them
   void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) override;
   void use(uint32_t tensor, Spot at) override;
-  void each(uint32_t count, unsigned threads, const std::function<void(uint32_t, unsigned)>& work) override;
+  void each(uint32_t count, unsigned threads, uint64_t scratch_bytes,
+            const std::function<void(uint32_t, Place)>& work) override;
   void opaque(const std::function<void(Memory&)>& work) override;
 
   // Where a spot of what is held lies now; null for an empty buffer.

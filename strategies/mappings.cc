@@ -19,7 +19,7 @@ Mappings::Mappings(const Request& request, Steps& steps, std::optional<Advice> a
 
 MappedTensors load_from(Mappings& mappings, const Request& request, Steps& steps, unsigned threads, bool drop) {
   const auto& tensors = request.checkpoint.tensors;
-  const auto load = [&](uint32_t tensor, unsigned) {
+  const auto load = [&](uint32_t tensor, Place) {
     const Layout& layout = request.layouts[tensor];
     const Extent& extent = tensors[tensor].extent;
     if (!tensors[tensor].plain()) {
@@ -34,7 +34,7 @@ MappedTensors load_from(Mappings& mappings, const Request& request, Steps& steps
     return Spot{weights};
   };
   MappedTensors mapped;
-  mapped.at = load_each(request, steps, threads, load);
+  mapped.at = load_each(request, steps, threads, 0, load);
   for (const Spot& spot : mapped.at) mapped.views |= spot.place.kind == Place::Kind::mapping;
   return mapped;
 }

@@ -73,11 +73,12 @@ class Steps {
   // Reads every byte of a delivered tensor, as one pass of inference would, and checks it against the reference.
   virtual void use(uint32_t tensor, Spot at) = 0;
 
-  // work(item, thread) for each item of [0, count), begun in this order, up to `threads` at a time; `thread`, below
-  // `threads`, is nobody else's meanwhile. The work speaks its own steps to this Steps: enters no phase, uses nothing,
-  // calls no `each`, and frees nothing that another item allocated. The first error ends it: no further item begins.
-  virtual void each(uint32_t count, unsigned threads,
-                    const std::function<void(uint32_t item, unsigned thread)>& work) = 0;
+  // work(item, scratch) for each item of [0, count), begun in this order, up to `threads` at a time. `scratch` is a
+  // staging buffer of the thread that does the item, which some item uses whole; it goes when all are done. The work
+  // speaks its own steps to this Steps: enters no phase, uses nothing, calls no `each`, and frees nothing that another
+  // item allocated. The first error ends it: no further item begins.
+  virtual void each(uint32_t count, unsigned threads, uint64_t scratch_bytes,
+                    const std::function<void(uint32_t item, Place scratch)>& work) = 0;
 
   // Work that no step describes (a plug-in, a test's own loop). The executor runs it with its Memory; a plan that
   // contains one has no prediction.

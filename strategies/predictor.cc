@@ -161,10 +161,16 @@ class Predictor : public Steps {
   // instant at most `threads` items are under way, each at no more than its own peak, and the others hold what they
   // keep or nothing. So no sum is larger than what all keep, and the `threads` largest excesses of a peak over what its
   // item keeps. When an item is at its peak those before it were begun, and all but `threads` - 1 of them are done: so
-  // the largest sum is at least that of one after the other less what the `threads` - 1 largest of them keep.
-  void each(uint32_t count, unsigned threads, const std::function<void(uint32_t, unsigned)>& work) override {
+  // the largest sum is at least that of one after the other less what the `threads` - 1 largest of them keep. Of the
+  // threads' scratch one is used whole; a thread that comes too late uses none.
+  void each(uint32_t count, unsigned threads, uint64_t scratch_bytes,
+            const std::function<void(uint32_t, Place)>& work) override {
+    if (count == 0) return;
+    threads = std::min(threads, count);
+    const Place scratch = allocate(Purpose::staging, scratch_bytes);
     if (threads <= 1) {
-      for (uint32_t item = 0; item < count; ++item) work(item, 0);
+      for (uint32_t item = 0; item < count; ++item) work(item, scratch);
+      free(scratch);
       return;
     }
     const Sum begin = now(0);
@@ -175,7 +181,7 @@ class Predictor : public Steps {
     for (uint32_t item = 0; item < count; ++item) {
       const Sum start = now(0);
       item_peak_ = start;
-      work(item, 0);
+      work(item, scratch);
       const Sum end = now(0);
       least = std::max(least, item_peak_.need() - kept.sum().need());
       excesses.add(item_peak_ - end);
@@ -184,8 +190,10 @@ class Predictor : public Steps {
     most_ = most_before;  // what was kept meanwhile is true of one order alone
     least_ = least_before;
     Sum most = now(0) + excesses.sum();
-    most.overhead += std::min<uint64_t>(threads, count) * kBytesPerThread;
+    most.overhead += threads * kBytesPerThread;
+    most.staging += (threads - 1) * static_cast<Wide>(page_rounded(scratch_bytes));
     keep(most, std::max(least, now(0).need()));
+    free(scratch);
   }
 
   void opaque(const std::function<void(Memory&)>&) override { unpredictable_ = true; }

@@ -54,12 +54,12 @@ class StateDict : public Strategy {
         steps.read(tensor, 0, request.layouts[tensor].stored_bytes, read[tensor]);
       }
     }
-    const auto copy = [&](uint32_t tensor, unsigned) {
+    const auto copy = [&](uint32_t tensor, Place) {
       const Spot buffer{steps.allocate(Purpose::weights, request.layouts[tensor].loaded_bytes)};
       steps.deliver(tensor, 0, request.layouts[tensor].stored_bytes, read[tensor], buffer);
       return buffer;
     };
-    const std::vector<Spot> weights = load_each(request, steps, threads_of(request.options, name()), copy);
+    const std::vector<Spot> weights = load_each(request, steps, threads_of(request.options, name()), 0, copy);
     for (const Image& image : images) {
       if (image.end > image.begin) steps.free(image.buffer);
     }

@@ -28,17 +28,13 @@ class Stream : public Strategy {
 
   void plan(const Request& request, Steps& steps) const override {
     const uint64_t wanted = chunk(request.options);
-    const uint64_t bytes = chunk_bytes(request, wanted, [](uint32_t) { return true; });
-    const unsigned threads = threads_of(request.options, name());
-    std::vector<Place> chunks;
-    for (unsigned thread = 0; thread < threads; ++thread) chunks.push_back(steps.allocate(Purpose::staging, bytes));
-    const auto load = [&](uint32_t tensor, unsigned thread) {
+    const auto load = [&](uint32_t tensor, Place chunk) {
       const Place buffer = steps.allocate(Purpose::weights, request.layouts[tensor].loaded_bytes);
-      load_through(request, steps, tensor, wanted, chunks[thread], {buffer});
+      load_through(request, steps, tensor, wanted, chunk, {buffer});
       return Spot{buffer};
     };
-    const std::vector<Spot> weights = load_each(request, steps, threads, load);
-    for (const Place chunk : chunks) steps.free(chunk);
+    const uint64_t bytes = chunk_bytes(request, wanted, [](uint32_t) { return true; });
+    const std::vector<Spot> weights = load_each(request, steps, threads_of(request.options, name()), bytes, load);
     use_and_release(request, steps, weights);
   }
 

@@ -36,12 +36,12 @@ unsigned threads_of(const Options& options, std::string_view strategy) {
   return threads;
 }
 
-std::vector<Spot> load_each(const Request& request, Steps& steps, unsigned threads,
-                            const std::function<Spot(uint32_t, unsigned)>& load) {
+std::vector<Spot> load_each(const Request& request, Steps& steps, unsigned threads, uint64_t scratch_bytes,
+                            const std::function<Spot(uint32_t, Place)>& load) {
   const auto count = static_cast<uint32_t>(request.layouts.size());
   std::vector<Spot> at(count);
-  steps.each(count, threads, [&](uint32_t tensor, unsigned thread) {
-    if (holder(request, tensor) == tensor) at[tensor] = load(tensor, thread);
+  steps.each(count, threads, scratch_bytes, [&](uint32_t tensor, Place scratch) {
+    if (holder(request, tensor) == tensor) at[tensor] = load(tensor, scratch);
   });
   for (uint32_t tensor = 0; tensor < count; ++tensor) at[tensor] = at[holder(request, tensor)];
   return at;

@@ -26,9 +26,9 @@ constexpr OptionInfo kThreadsOption{"threads", "1", "tensors loaded at once"};
 // Its value. Throws Error(usage) in the name of the strategy.
 unsigned threads_of(const Options& options, std::string_view strategy);
 
-// Loads every tensor that holds its own elements by `load`, on `threads` threads; says where each tensor lies.
-std::vector<Spot> load_each(const Request& request, Steps& steps, unsigned threads,
-                            const std::function<Spot(uint32_t tensor, unsigned thread)>& load);
+// Loads every tensor that holds its own elements by `load`, as Steps::each; says where each tensor lies.
+std::vector<Spot> load_each(const Request& request, Steps& steps, unsigned threads, uint64_t scratch_bytes,
+                            const std::function<Spot(uint32_t tensor, Place scratch)>& load);
 
 // A chunk of `wanted` bytes, or of one unit of a tensor (Layout::unit_bytes) where that is larger, and no more than the
 // largest tensor has; of those for which `through` holds.

@@ -44,8 +44,9 @@ class KeepUsed : public Steps {
     stays_[at.place.id] = true;
     used(tensor, at);
   }
-  void each(uint32_t count, unsigned threads, const std::function<void(uint32_t, unsigned)>& work) override {
-    to_.each(count, threads, work);
+  void each(uint32_t count, unsigned threads, uint64_t scratch_bytes,
+            const std::function<void(uint32_t, Place)>& work) override {
+    to_.each(count, threads, scratch_bytes, work);
   }
   void opaque(const std::function<void(Memory&)>& work) override { to_.opaque(work); }
 

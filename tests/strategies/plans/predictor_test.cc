@@ -71,7 +71,7 @@ TEST_CASE("of items that several threads do, the most is all that is kept and th
   // Each item keeps 1 MiB, and holds one more at its peak; the last one holds 8 more.
   const auto plan = [](unsigned threads) {
     return predict_steps([threads](Steps& steps) {
-      steps.each(8, threads, [&](uint32_t item, unsigned) {
+      steps.each(8, threads, 0, [&](uint32_t item, Place) {
         steps.allocate(Purpose::weights, 1 << 20);
         steps.free(steps.allocate(Purpose::staging, item == 7 ? 8 << 20 : 1 << 20));
       });
@@ -86,6 +86,12 @@ TEST_CASE("of items that several threads do, the most is all that is kept and th
   CHECK(two->least_need >> 20 == 15);
   CHECK(many->staging == 15u << 20);
   CHECK(many->least_need >> 20 == 9);
+}
+
+TEST_CASE("of the scratch of several threads one is used whole, and the others perhaps") {
+  const auto prediction = predict_steps([](Steps& steps) { steps.each(8, 4, 1 << 20, [](uint32_t, Place) {}); });
+  CHECK(prediction->staging == 4u << 20);
+  CHECK(prediction->least_need >> 20 == 1);
 }
 
 TEST_CASE("a populated mapping is reclaimable whole before anything is used; other advice promises nothing") {
