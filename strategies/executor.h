@@ -38,6 +38,7 @@ class Executor : public Steps {
   void fall_back(uint32_t) override {}  // the predictor counts them
   void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) override;
   void use(uint32_t tensor, Spot at) override;
+  void use_foreign(uint32_t tensor, const std::byte* at) override;
   void opaque(const std::function<void(Memory&)>& work) override;
 
   // Where a spot of what is held lies now; null for an empty buffer.

@@ -6,6 +6,7 @@
 // Steps are spoken, not stored: a list of them for 100,000 tensors would itself be a weight on the scales.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -60,6 +61,8 @@ class Steps {
 
   // Reads every byte of a delivered tensor, as one pass of inference would, and checks it against the reference.
   virtual void use(uint32_t tensor, Spot at) = 0;
+  // The same where no step has loaded it, but opaque work, which holds layout.loaded_bytes at `at`.
+  virtual void use_foreign(uint32_t tensor, const std::byte* at) = 0;
 
   // Work that no step describes (a plug-in, a test's own loop). The executor runs it with its Memory; a plan that
   // contains one has no prediction.

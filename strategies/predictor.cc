@@ -114,6 +114,8 @@ class Predictor : public Steps {
 
   void use(uint32_t tensor, Spot at) override { touch(at, request_.layouts.at(tensor).loaded_bytes); }
 
+  void use_foreign(uint32_t, const std::byte*) override {}  // nothing that was counted
+
   void opaque(const std::function<void(Memory&)>&) override { unpredictable_ = true; }
 
  private:

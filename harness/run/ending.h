@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <string>
 
 #include "harness/run/oom_witness.h"
 #include "harness/run/worker_process.h"
@@ -11,6 +12,9 @@
 #include "reports/record.h"
 
 namespace weighbridge {
+
+// ", while the plug-in's load() ran": what the worker was at, where that was the affair of a plug-in; else empty.
+std::string at_what(const SharedPage& page);
 
 // Fills verdict, reason and evidence of a trial whose worker was not stopped from here: from the message it left, from
 // its exit status, or from the signal that ended it. Leaves the verdict empty where it ended well. `trial.reached` and

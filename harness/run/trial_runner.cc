@@ -137,7 +137,7 @@ class TrialRun {
         trial_.evidence.push_back(
             {"clock", said, {{"timeout_ns", *settings_.timeout_ns}, {"ran_ns", now - started_ns_}}});
       }
-      stop(reports::verdict::timed_out, said);
+      stop(reports::verdict::timed_out, said + at_what(worker_.page()));
     }
     if (auto alarm = guard_.look(now); alarm && trial_.verdict.empty()) {
       trial_.evidence = std::move(alarm->evidence);

@@ -39,6 +39,7 @@ class KeepUsed : public Steps {
     stays_[at.place.id] = true;
     used(tensor, at);
   }
+  void use_foreign(uint32_t tensor, const std::byte* at) override { to_.use_foreign(tensor, at); }
   void opaque(const std::function<void(Memory&)>& work) override { to_.opaque(work); }
 
  protected:
