@@ -108,7 +108,7 @@ std::string at_what(const SharedPage& page) {
 }
 
 std::optional<OomLines> judge_ending(reports::Trial& trial, const Ending& ending, const SharedPage& page, pid_t pid,
-                                     OomWitness& witness) {
+                                     OomWitness& witness, bool finished) {
   if (const uint32_t failed = page.failed.load(std::memory_order_acquire); failed != 0) {
     const bool refused = failed == 1 + static_cast<uint32_t>(ErrorKind::refused);
     trial.verdict = refused ? reports::verdict::refused : reports::verdict::failed;
@@ -121,7 +121,7 @@ std::optional<OomLines> judge_ending(reports::Trial& trial, const Ending& ending
         {"wait status", fmt::format("ended by {}", signal_name(number)), {{"signal", static_cast<uint64_t>(number)}}});
     if (number == SIGKILL) return judge_kill(trial, witness.account(pid));
     judge_signal(trial, number, page, pid);
-  } else if (ending.exit_status != 0 || trial.phases.size() < kPhases) {
+  } else if (ending.exit_status != 0 || !finished) {
     const int status = ending.exit_status.value_or(-1);
     trial.verdict = reports::verdict::failed;
     trial.reason = fmt::format("the worker ended with status {} in phase {}{}, without a message", status,

@@ -1,5 +1,6 @@
 // A plug-in that misbehaves is a failed cell that says how, and nothing more: the cell beside it is measured.
 #include <chrono>
+#include <cstdlib>
 
 #include "tests/plugin/built_plugin.h"
 #include "tests/support/catch.h"
@@ -89,7 +90,7 @@ TEST_CASE("what the host's functions refuse fails the trial with a message") {
 }
 
 TEST_CASE("a callback that fails is reported in its own words, made printable") {
-  expect("faulty:fault=fail", "failed", "plug-in strategy faulty: load(): the coffee is out\\n\\x1b[2J");
+  expect("faulty:fault=fail", "failed", "plug-in strategy faulty: load(): the coffee is out\\x0a\\x1b[2J");
   expect("faulty:fault=fail,at=release", "failed", "release(): the coffee is out");
   expect("faulty-lazy:fault=fail,at=fetch,tensor=3", "failed", "fetch(): the coffee is out");
   expect("faulty-lazy:fault=fail,at=done,tensor=3", "failed", "done(): the coffee is out");
@@ -151,8 +152,7 @@ TEST_CASE("what a plug-in does not give back is need at the end of release, and 
     CHECK(kept < 9 * kMiB);
     const int64_t leaked = phases[3]["allocator"]["overhead"]["allocated"].get<int64_t>() -
                            phases[0]["allocator"]["overhead"]["allocated"].get<int64_t>();
-    CHECK(leaked >= 8 * kMiB);
-    CHECK(leaked < 8 * kMiB + 256 * 1024);
+    CHECK(std::abs(leaked - 8 * kMiB) < 64 * 1024);  // the load's own tables come and go beside it
     CHECK(phases[3]["allocator"]["weights"]["allocated"] == 0);
 #endif
   }
@@ -162,11 +162,11 @@ TEST_CASE("memory that a plug-in maps and unmaps itself is in the need's peak wi
   const json cell = faulty_cell("faulty-lazy:fault=spike", {"--sample-rate", "0"});
   CHECK(cell["verdict"] == "fits");
 #ifndef WEIGHBRIDGE_SANITIZE
-  const int64_t need = cell["need_bytes"].get<int64_t>() - cell["floor_bytes"].get<int64_t>();
-  INFO("need " << need);
+  const int64_t need =
+      cell["trials"][0]["phases"][1]["need_peak_bytes"].get<int64_t>() - cell["floor_bytes"].get<int64_t>();
+  INFO("need in load " << need);
   CHECK(need >= 96 * kMiB);
   CHECK(need < 97 * kMiB);
-  CHECK(cell["peak_phase"] == "load");
 #endif
 }
 

@@ -58,15 +58,17 @@ TEST_CASE("the example's need is what its formula says: S, and S + T where it co
     INFO(cell["dtype"] << ": need " << need << ", expected " << expected);
     CHECK(need >= expected);
     CHECK(need < expected + kMiB);
-    // malloc is the worker's own: it is all overhead, in arena 0, and nothing of it is left.
+    // malloc is the worker's own: it is all overhead, in arena 0, and nothing of it is left. But a thread's cache takes
+    // ten blocks of a small size at once, and counts them as allocated: 128,000 bytes for the biases in f16.
     CHECK(cell["at_peak"]["weights"] == 0);
     CHECK(cell["at_peak"]["overhead"].get<int64_t>() >= expected);
     const json& phases = cell["trials"][0]["phases"];
     REQUIRE(phases.size() == 4);
-    CHECK(phases[1]["allocator"]["overhead"]["allocated"].get<int64_t>() >= expected);
-    CHECK(phases[3]["allocator"]["overhead"]["allocated"].get<int64_t>() -
-              phases[0]["allocator"]["overhead"]["allocated"].get<int64_t>() <
-          64 * 1024);
+    const auto allocated = [&](size_t phase) {
+      return phases[phase]["allocator"]["overhead"]["allocated"].get<int64_t>();
+    };
+    CHECK(allocated(1) - allocated(0) >= expected);
+    CHECK(allocated(3) - allocated(0) < 256 * 1024);
   }
 #endif
 }
