@@ -115,9 +115,10 @@ struct weighbridge_load {
    * be, to their place in `whole`, which has loaded_bytes. No alignment is needed. */
   int (*convert)(void* host, uint32_t tensor, uint64_t begin, size_t bytes, const void* from, void* whole);
 
-  /* The tensor lies at `address` now, `bytes` of it (loaded_bytes, else it fails), and stays there until release(), or
-   * until done() of this tensor. Delivered again, the last place counts. Every tensor has to be delivered, those that
-   * have the same elements each; one of 0 bytes need not be. */
+  /* The tensor lies at `address` now, `bytes` of it (loaded_bytes, else it fails). Delivered in load(), it stays there
+   * until release(); delivered in fetch(), until done() of this tensor, where the strategy has that. Delivered again,
+   * the last place counts. Every tensor has to be delivered before it is used, those that have the same elements each;
+   * one of 0 bytes need not be. */
   int (*deliver)(void* host, uint32_t tensor, const void* address, uint64_t bytes);
 
   /* Keeps a message (one line: what, where, what to do) for the trial. Returns WEIGHBRIDGE_FAILED, to be returned. */
@@ -140,8 +141,7 @@ struct weighbridge_strategy {
   /* `*state` is NULL before, and handed to the others as load() left it. */
   int (*load)(const struct weighbridge_load* load, void** state);
   int (*fetch)(const struct weighbridge_load* load, void* state, uint32_t tensor); /* may be NULL */
-  /* May be NULL. Where it is not, a tensor counts as no longer delivered afterwards. */
-  int (*done)(const struct weighbridge_load* load, void* state, uint32_t tensor);
+  int (*done)(const struct weighbridge_load* load, void* state, uint32_t tensor);  /* may be NULL */
   int (*release)(const struct weighbridge_load* load, void* state);
 };
 
@@ -154,12 +154,14 @@ struct weighbridge_library {
   size_t strategy_count; /* 1 to 64 */
 };
 
-#if defined(__GNUC__)
-__attribute__((visibility("default")))
+#ifdef __GNUC__
+#define WEIGHBRIDGE_EXPORT __attribute__((visibility("default")))
+#else
+#define WEIGHBRIDGE_EXPORT
 #endif
+
 /* What the library exports. Called once in a process; what it returns lives as long as the library. */
-const struct weighbridge_library*
-weighbridge_plugin(void);
+WEIGHBRIDGE_EXPORT const struct weighbridge_library* weighbridge_plugin(void);
 
 #ifdef __cplusplus
 }

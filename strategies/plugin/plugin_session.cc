@@ -222,6 +222,7 @@ struct PluginSession::Functions {
       }
       const std::lock_guard lock(session.mutex_);
       session.delivered_[tensor] = static_cast<const std::byte*>(address);
+      session.kept_[tensor] = session.loading_;
     });
   }
 
@@ -239,7 +240,8 @@ PluginSession::PluginSession(const weighbridge_strategy& strategy, const Request
       watch_(watch),
       dtype_(weighbridge::name(request.target)),
       reader_(request.checkpoint),
-      delivered_(request.layouts.size()) {
+      delivered_(request.layouts.size()),
+      kept_(request.layouts.size()) {
   table_.struct_size = sizeof(table_);
   table_.host = this;
   table_.checkpoint = request.checkpoint.path.c_str();
@@ -306,6 +308,8 @@ void PluginSession::call(const char* function, const Call& callback) {
 
 void PluginSession::load() {
   call("load", [&] { return strategy_.load(&table_, &state_); });
+  const std::lock_guard lock(mutex_);
+  loading_ = false;
 }
 
 void PluginSession::use(uint32_t tensor, const std::function<void(const std::byte*)>& read) {
@@ -325,7 +329,7 @@ void PluginSession::use(uint32_t tensor, const std::function<void(const std::byt
   if (strategy_.done == nullptr) return;
   call("done", [&] { return strategy_.done(&table_, state_, tensor); });
   const std::lock_guard lock(mutex_);
-  delivered_[tensor] = nullptr;
+  if (!kept_[tensor]) delivered_[tensor] = nullptr;
 }
 
 void PluginSession::release() {

@@ -59,7 +59,9 @@ class PluginSession {
   TensorReader reader_;
   std::map<const void*, Block> blocks_;
   std::vector<const std::byte*> delivered_;  // by tensor; null: it is not
-  std::string message_;                      // of the latest failure in the present callback
+  std::vector<bool> kept_;                   // by tensor: delivered in load(), so for longer than until done()
+  bool loading_ = true;
+  std::string message_;  // of the latest failure in the present callback
 };
 
 }  // namespace weighbridge
