@@ -39,7 +39,7 @@ std::string built_plugin(const std::string& source, const std::vector<std::strin
   const bool plain_c = source.ends_with(".c");
   std::vector<std::string> words = {plain_c ? WEIGHBRIDGE_CC : WEIGHBRIDGE_CXX, plain_c ? "-std=c99" : "-std=c++11"};
   words.insert(words.end(),
-               {"-pedantic", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-O2", "-shared", "-fPIC",
+               {"-pedantic", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-O2", "-pthread", "-shared", "-fPIC",
                 "-I" + prefix() / "include", "-o", path, std::string(WEIGHBRIDGE_SOURCE_DIR) + "/" + source});
   words.insert(words.end(), flags.begin(), flags.end());
   succeed(words);

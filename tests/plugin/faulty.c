@@ -5,6 +5,7 @@
  * In load alone:  wrong null short unmapped small undelivered twice refused beyond release-twice release-foreign
  */
 #define _DEFAULT_SOURCE
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 #include <weighbridge/plugin.h>
 
-enum { kPage = 4096, kLeak = 8 << 20, kSpike = 96 << 20 };
+enum { kPage = 4096, kThreads = 4, kLeak = 8 << 20, kSpike = 96 << 20 };
 
 static int is(const struct weighbridge_load* load, const char* fault) {
   return strcmp(load->option(load->host, "fault"), fault) == 0;
@@ -109,6 +110,39 @@ static int load_all(const struct weighbridge_load* load, void** state) {
   return status;
 }
 
+/* all in load(), by threads that share the host's functions. */
+struct part {
+  const struct weighbridge_load* load;
+  char** buffers;
+  uint32_t first;
+  int status;
+};
+
+static void* load_part(void* argument) {
+  struct part* const part = argument;
+  for (uint32_t index = part->first; index < part->load->tensors && part->status == WEIGHBRIDGE_OK; index += kThreads) {
+    part->status = load_one(part->load, index, &part->buffers[index]);
+  }
+  return NULL;
+}
+
+static int load_by_threads(const struct weighbridge_load* load, void** state) {
+  char** const buffers = calloc(load->tensors + 1u, sizeof(*buffers));
+  *state = buffers;
+  pthread_t threads[kThreads];
+  struct part parts[kThreads];
+  int status = WEIGHBRIDGE_OK;
+  for (uint32_t thread = 0; thread < kThreads; ++thread) {
+    parts[thread] = (struct part){load, buffers, thread, WEIGHBRIDGE_OK};
+    if (pthread_create(&threads[thread], NULL, load_part, &parts[thread]) != 0) abort();
+  }
+  for (uint32_t thread = 0; thread < kThreads; ++thread) {
+    pthread_join(threads[thread], NULL);
+    if (parts[thread].status != WEIGHBRIDGE_OK) status = parts[thread].status;
+  }
+  return status;
+}
+
 static int release_all(const struct weighbridge_load* load, void* state) {
   char** const buffers = state;
   int status = misbehave(load, "release");
@@ -176,8 +210,10 @@ const struct weighbridge_library* weighbridge_plugin(void) {
   static const struct weighbridge_strategy strategies[] = {
       {"faulty", "all at once, or as the option says", "T + L", options, 3, load_all, NULL, NULL, release_all},
       {"faulty-lazy", "one tensor at a time", "L", options, 3, load_none, fetch_one, done_with_one, release_all},
-      {"faulty-map", "a mapping", "0", NULL, 0, load_mapped, stay, drop_one, release_mapped}};
+      {"faulty-map", "a mapping", "0", NULL, 0, load_mapped, stay, drop_one, release_mapped},
+      {"faulty-threads", "all at once, by four threads", "T + 4 L", options, 3, load_by_threads, NULL, NULL,
+       release_all}};
   static const struct weighbridge_library library = {
-      WEIGHBRIDGE_PLUGIN_ABI, sizeof(struct weighbridge_strategy), "faulty", NULL, strategies, 3};
+      WEIGHBRIDGE_PLUGIN_ABI, sizeof(struct weighbridge_strategy), "faulty", NULL, strategies, 4};
   return &library;
 }
