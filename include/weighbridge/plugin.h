@@ -6,7 +6,8 @@
  * weighbridge) weighbridge run model.safetensors --plugin ./libmine.so --strategy eager,mine
  *
  * The library exports one function, weighbridge_plugin(), which says what strategies it has. For each trial a worker
- * process loads the library and calls, each once and in this order:
+ * process loads the library (in the phase `open`, with what it is linked with) and calls, each once and in this order,
+ * or over again from load() where it is asked to load several times:
  *
  *     load()      the phase `load`: bring the weights into memory, and deliver() each: say where it lies. A lazy loader
  *                 delivers later, in fetch()
