@@ -2,8 +2,10 @@
  * weighs beside the built-in ones, in a process of its own, under the same instruments. Plain C99; C++ may include it
  * as well.
  *
- *     cc -shared -fPIC -o libmine.so mine.c            (with -IPREFIX/include; it is linked with nothing of
- * weighbridge) weighbridge run model.safetensors --plugin ./libmine.so --strategy eager,mine
+ *     cc -shared -fPIC -IPREFIX/include -o libmine.so mine.c
+ *     weighbridge run model.safetensors --plugin ./libmine.so --strategy eager,mine
+ *
+ * It is compiled against this header alone, and linked with nothing of weighbridge.
  *
  * The library exports one function, weighbridge_plugin(), which says what strategies it has. For each trial a worker
  * process loads the library (in the phase `open`, with what it is linked with) and calls, each once and in this order,
@@ -26,8 +28,8 @@
  * bytes fail the trial, too, and nothing else; a loader that never ends is ended by --timeout, which is off by default.
  * Do not keep processes that you fork: they are ended with the trial only where it runs in a cgroup.
  *
- * The library runs with all rights of the user who asked for it. It is loaded by dlopen(): a weighbridge that was
- * linked statically cannot take one, and says so.
+ * The library runs with all rights of the user who asked for it. It is loaded by dlopen(): a weighbridge-worker
+ * that is linked statically cannot take one.
  */
 #ifndef WEIGHBRIDGE_PLUGIN_H
 #define WEIGHBRIDGE_PLUGIN_H
