@@ -157,6 +157,7 @@ template <typename Io, IsA<Cell> T>
 void fields(Io& io, T& cell) {
   io("strategy", cell.strategy);
   io("options", cell.options);
+  io.later("plugin", cell.plugin);
   io("dtype", cell.dtype);
   io("limit_bytes", cell.limit_bytes);
   io.later("swap_limit_bytes", cell.swap_limit_bytes);
@@ -236,6 +237,14 @@ void fields(Io& io, T& checkpoint) {
   io.later("remarks", checkpoint.remarks);
 }
 
+template <typename Io, IsA<Plugin> T>
+void fields(Io& io, T& plugin) {
+  io("path", plugin.path);
+  io("name", plugin.name);
+  io("version", plugin.version);
+  io("sha256", plugin.sha256);
+}
+
 template <typename Io, IsA<Settings> T>
 void fields(Io& io, T& settings) {
   io("seed", settings.seed);
@@ -247,6 +256,7 @@ void fields(Io& io, T& settings) {
   io("interrupted", settings.interrupted);
   io.later("resumed", settings.resumed);
   io.later("reserve_bytes", settings.reserve_bytes);
+  io.later("plugins", settings.plugins);
   io.later("cage_reason", settings.cage_reason);
   io("command", settings.command);
 }

@@ -117,6 +117,7 @@ struct Accuracy {
 struct Cell {
   std::string strategy;
   std::map<std::string, std::string> options;
+  std::string plugin;  // path of the library that the strategy is of; empty: it is built in
   std::string dtype;
   Figure limit_bytes, swap_limit_bytes;  // nullopt: no limit of its own
   std::string cage;                      // what holds the limit: "cgroup v2", "cgroup v1", "watched"; empty: nothing
@@ -180,14 +181,21 @@ struct Checkpoint {
   bool operator==(const Checkpoint&) const = default;
 };
 
+struct Plugin {  // a shared library that brought strategies of its own
+  std::string path, name, version;
+  std::string sha256;  // of the file
+  bool operator==(const Plugin&) const = default;
+};
+
 struct Settings {
   uint64_t seed = 0;
   int repeat = 1, passes = 1;
   std::string cache, thp;
   uint64_t sample_interval_ns = 0;  // 0: the sampler was off
   bool interrupted = false;
-  int resumed = 0;          // times that --resume went on with this run
-  Figure reserve_bytes;     // that the guard keeps free; nullopt: it was off
+  int resumed = 0;       // times that --resume went on with this run
+  Figure reserve_bytes;  // that the guard keeps free; nullopt: it was off
+  std::vector<Plugin> plugins;
   std::string cage_reason;  // why limits could not be held by a cgroup; empty where they were, or none was asked for
   std::string command;      // to run it again
   bool operator==(const Settings&) const = default;

@@ -177,10 +177,14 @@ void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot fro
 }
 
 void Executor::use(uint32_t tensor, Spot at) {
+  const uint64_t bytes = request_.layouts.at(tensor).loaded_bytes;
+  use_foreign(tensor, bytes == 0 ? nullptr : address(at));
+  if (at.place.kind == Place::Kind::mapping) observer_.read(bytes);
+}
+
+void Executor::use_foreign(uint32_t tensor, const std::byte* at) {
   const Layout& layout = request_.layouts.at(tensor);
-  const std::byte* bytes = layout.loaded_bytes == 0 ? nullptr : address(at);
-  observer_.used(tensor, tensor_hash(request_.checkpoint.tensors.at(tensor).name, layout, bytes));
-  if (at.place.kind == Place::Kind::mapping) observer_.read(layout.loaded_bytes);
+  observer_.used(tensor, tensor_hash(request_.checkpoint.tensors.at(tensor).name, layout, at));
 }
 
 void Executor::each(uint32_t count, unsigned threads, uint64_t scratch_bytes,

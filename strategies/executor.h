@@ -49,6 +49,7 @@ class Executor : public Steps {
   void use(uint32_t tensor, Spot at) override;
   void each(uint32_t count, unsigned threads, uint64_t scratch_bytes,
             const std::function<void(uint32_t, Place)>& work) override;
+  void use_foreign(uint32_t tensor, const std::byte* at) override;
   void opaque(const std::function<void(Memory&)>& work) override;
 
   // Where a spot of what is held lies now; null for an empty buffer.

@@ -6,6 +6,7 @@
 // Steps are spoken, not stored: a list of them for 100,000 tensors would itself be a weight on the scales.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -72,6 +73,8 @@ class Steps {
 
   // Reads every byte of a delivered tensor, as one pass of inference would, and checks it against the reference.
   virtual void use(uint32_t tensor, Spot at) = 0;
+  // The same where no step has loaded it, but opaque work, which holds layout.loaded_bytes at `at`.
+  virtual void use_foreign(uint32_t tensor, const std::byte* at) = 0;
 
   // work(item, scratch) for each item of [0, count), begun in this order, up to `threads` at a time. `scratch` is a
   // staging buffer of the thread that does the item, which some item uses whole; it goes when all are done. The work

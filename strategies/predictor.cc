@@ -195,6 +195,7 @@ class Predictor : public Steps {
     keep(most, std::max(least, now(0).need()));
     free(scratch);
   }
+  void use_foreign(uint32_t, const std::byte*) override {}  // nothing that was counted
 
   void opaque(const std::function<void(Memory&)>&) override { unpredictable_ = true; }
 

@@ -102,6 +102,7 @@ class Fit : public Verb {
     const auto option = [&](const char* name, const std::string& value) {
       if (!value.empty()) text += std::string(" ") + name + " " + reports::shell_quoted(value);
     };
+    for (const std::string& plugin : request.matrix.plugins) option("--plugin", plugin);
     option("--strategy", fmt::format("{}", fmt::join(request.matrix.strategies, ",")));
     option("--dtype", fmt::format("{}", fmt::join(request.matrix.dtypes, ",")));
     option("--swap-limit", cage_.swap_limit);

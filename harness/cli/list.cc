@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/console.h"
+#include "harness/cli/matrix_options.h"
 #include "harness/cli/verb.h"
+#include "harness/run/describe.h"
 #include "strategies/checkpoint/checkpoint.h"
 #include "strategies/strategy.h"
 #include "strategies/synth/synth.h"
@@ -17,8 +19,18 @@ class List : public Verb {
   const char* name() const override { return "list"; }
   const char* summary() const override { return "strategies, dtypes, formats, and architectures for synth"; }
   const char* examples() const override { return "  weighbridge list\n  weighbridge list --json"; }
-  void define(CLI::App& app) override { app.add_flag("--json", json_, "print JSON"); }
+  void define(CLI::App& app) override {
+    define_plugins(app, plugins_);
+    app.add_flag("--json", json_, "print JSON");
+  }
   int run() override {
+    if (!plugins_.empty()) {
+      WorkerSettings settings;
+      settings.program = worker_program();
+      for (const PluginInfo& plugin : describe_plugins(plugin_paths(plugins_), kPluginTimeoutNs, settings)) {
+        add_declared(plugin);
+      }
+    }
     print(json_ ? json() : text());
     return kDone;
   }
@@ -69,6 +81,7 @@ class List : public Verb {
     return all.dump(2) + "\n";
   }
 
+  std::vector<std::string> plugins_;
   bool json_ = false;
 };
 

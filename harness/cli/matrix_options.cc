@@ -19,6 +19,7 @@ void MatrixOptions::define(CLI::App& app) {
   app.add_option("--dtype", dtypes, "dtypes, comma-separated [native,f32,f16,int8, less what equals native]")
       ->type_name("X,Y")
       ->allow_extra_args(false);
+  define_plugins(app, plugins);
   app.add_option("--passes", passes, "times that `use` reads all weights")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -49,6 +50,21 @@ std::vector<std::string> split_strategies(const std::vector<std::string>& words)
   return items;
 }
 
+void define_plugins(CLI::App& app, std::vector<std::string>& plugins) {
+  app.add_option("--plugin", plugins, "a shared library whose strategies are added; may be given several times")
+      ->type_name("./LIB.so")
+      ->allow_extra_args(false);
+}
+
+std::vector<std::string> plugin_paths(const std::vector<std::string>& plugins) {
+  std::vector<std::string> paths;
+  for (const std::string& plugin : plugins) {
+    if (plugin.empty()) throw Error(ErrorKind::usage, "--plugin names no file");
+    paths.push_back(plugin.find('/') == std::string::npos ? "./" + plugin : plugin);
+  }
+  return paths;
+}
+
 std::string worker_program() {
   if (const char* named = std::getenv("WEIGHBRIDGE_WORKER"); named != nullptr && *named != '\0') return named;
   std::array<char, 4096> path;
@@ -67,6 +83,7 @@ MatrixRequest MatrixOptions::request() const {
   // An empty word is more likely an unset variable than a wish to measure everything.
   if (!strategies.empty() && request.strategies.empty()) throw Error(ErrorKind::usage, "--strategy names no strategy");
   if (!dtypes.empty() && request.dtypes.empty()) throw Error(ErrorKind::usage, "--dtype names no dtype");
+  request.plugins = plugin_paths(plugins);
   request.passes = passes;
   request.worker.program = worker_program();
   request.worker.thp_off = thp == "off";

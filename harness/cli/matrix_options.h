@@ -11,7 +11,7 @@ namespace weighbridge::cli {
 
 struct MatrixOptions {
   std::string model;
-  std::vector<std::string> strategies, dtypes;
+  std::vector<std::string> strategies, dtypes, plugins;
   int passes = 1;
   std::string thp = "off";
 
@@ -24,6 +24,11 @@ struct MatrixOptions {
 // before.
 std::vector<std::string> split_strategies(const std::vector<std::string>& words);
 std::vector<std::string> split_list(const std::vector<std::string>& words);
+
+// --plugin, repeated; and the paths that it gave. A name without a slash is a file of the current folder, and nothing
+// that is searched for.
+void define_plugins(CLI::App& app, std::vector<std::string>& plugins);
+std::vector<std::string> plugin_paths(const std::vector<std::string>& plugins);
 
 // weighbridge-worker beside this program, or what WEIGHBRIDGE_WORKER names.
 std::string worker_program();

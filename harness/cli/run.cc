@@ -163,6 +163,7 @@ class Run : public Verb {
       text += std::string(" ") + option + " ";
       text += reports::shell_quoted(fmt::format("{}", fmt::join(items, ",")));
     };
+    for (const std::string& plugin : request.plugins) text += " --plugin " + reports::shell_quoted(plugin);
     list("--strategy", request.strategies);
     list("--dtype", request.dtypes);
     list("--cache", request.caches);

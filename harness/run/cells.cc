@@ -99,6 +99,8 @@ std::unique_ptr<Cages> find_cages(bool limited, const reports::Figure& swap_limi
 
 Planned plan_cells(const MatrixRequest& request, const Cages* cages, std::vector<std::string>& notes) {
   check_words(request);
+  const std::vector<PluginInfo> plugins =
+      describe_plugins(unique(request.plugins), request.timeout_ns.value_or(kPluginTimeoutNs), request.worker);
   std::vector<std::string> strategies_wanted = unique(request.strategies);
   if (strategies_wanted.empty()) {
     for (const Strategy* strategy : strategies()) {
@@ -109,6 +111,9 @@ Planned plan_cells(const MatrixRequest& request, const Cages* cages, std::vector
         strategies_wanted.emplace_back(strategy->name());
       }
     }
+    for (const PluginInfo& plugin : plugins) {
+      for (const PluginStrategyInfo& strategy : plugin.strategies) strategies_wanted.push_back(strategy.name);
+    }
   }
   const bool dtypes_given = !request.dtypes.empty();
   const std::vector<std::string> dtypes =
@@ -117,7 +122,7 @@ Planned plan_cells(const MatrixRequest& request, const Cages* cages, std::vector
   for (const std::string& strategy : strategies_wanted) {
     for (const std::string& dtype : dtypes) cells.push_back({strategy, dtype});
   }
-  const Description description = describe_checkpoint(request.model, cells, request.passes, request.worker);
+  const Description description = describe_checkpoint(request.model, plugins, cells, request.passes, request.worker);
 
   Planned planned;
   const bool limited = has_limit(request);
@@ -135,6 +140,9 @@ Planned plan_cells(const MatrixRequest& request, const Cages* cages, std::vector
   record.settings.thp = request.worker.thp_off ? "off" : "inherit";
   record.settings.sample_interval_ns = request.sample_interval_ns;
   record.settings.command = request.command;
+  for (const PluginInfo& plugin : plugins) {
+    record.settings.plugins.push_back({plugin.path, plugin.name, plugin.version, plugin.sha256});
+  }
   if (request.guard.on) {
     record.settings.reserve_bytes = request.guard.reserve_bytes.value_or(default_reserve(record.machine.memory_bytes));
   }

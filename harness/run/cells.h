@@ -18,6 +18,7 @@ struct MatrixRequest {
   std::string model;
   std::vector<std::string> strategies;                   // "stream:chunk=1MiB"; empty: all that leave no file
   bool loads = true;                                     // false: only predicted, for which all leave no file
+  std::vector<std::string> plugins;                      // paths of libraries that bring strategies of their own
   std::vector<std::string> dtypes;                       // empty: native, f32, f16, int8, less those that equal native
   std::vector<reports::Figure> limits = {std::nullopt};  // nullopt: none
   reports::Figure swap_limit;                            // of the limited cells

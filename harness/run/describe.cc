@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "harness/probe/clocks.h"
 #include "harness/probe/page_cache.h"
 #include "strategies/error.h"
 
@@ -30,11 +31,60 @@ reports::Accuracy accuracy_of(const nlohmann::json& json) {
           json.at("worst_tensor"), number_or_null(json.at("worst_sqnr_db"))};
 }
 
+// The library that a strategy is of; empty: it is built in.
+std::string plugin_of(const std::vector<PluginInfo>& plugins, std::string_view strategy) {
+  for (const PluginInfo& plugin : plugins) {
+    for (const PluginStrategyInfo& own : plugin.strategies) {
+      if (own.name == strategy) return plugin.path;
+    }
+  }
+  return {};
+}
+
+PluginInfo describe_plugin(const std::string& path, uint64_t timeout_ns, const WorkerSettings& settings) {
+  Job job;
+  job.mode = "plugin";
+  job.model = path;
+  const uint64_t until = monotonic_ns() + timeout_ns;
+  const auto answer = nlohmann::json::from_cbor(
+      run_job(job, settings,
+              [&](const SharedPage&) {
+                if (monotonic_ns() < until) return;
+                throw Error(ErrorKind::bad_input, fmt::format("{}: the plug-in did not describe itself within {:.3g} s",
+                                                              printable(path), static_cast<double>(timeout_ns) / 1e9));
+              }),
+      true, false);
+  PluginInfo plugin;
+  try {
+    plugin = answer.get<PluginInfo>();
+  } catch (const nlohmann::json::exception&) {  // it ended the process, or wrote into what is not its own
+    throw Error(ErrorKind::bad_input, printable(path) + ": the plug-in ended the process that it was loaded into");
+  }
+  check(plugin);
+  return plugin;
+}
+
 }  // namespace
 
-Description describe_checkpoint(const std::string& model, const std::vector<JobCell>& cells, int passes,
-                                const WorkerSettings& settings) {
+std::vector<PluginInfo> describe_plugins(const std::vector<std::string>& paths, uint64_t timeout_ns,
+                                         const WorkerSettings& settings) {
+  std::vector<PluginInfo> plugins;
+  for (const std::string& path : paths) {
+    plugins.push_back(describe_plugin(path, timeout_ns, settings));
+    for (const PluginStrategyInfo& strategy : plugins.back().strategies) {
+      const std::string first = plugin_of(plugins, strategy.name);
+      if (first == path) continue;
+      throw Error(ErrorKind::bad_input, fmt::format("{}: its strategy {} has the name of one in {}: rename one of them",
+                                                    printable(path), strategy.name, printable(first)));
+    }
+  }
+  return plugins;
+}
+
+Description describe_checkpoint(const std::string& model, const std::vector<PluginInfo>& plugins,
+                                const std::vector<JobCell>& cells, int passes, const WorkerSettings& settings) {
   Job job;
+  job.plugins = plugins;
   job.mode = "describe";
   job.model = model;
   job.cells = cells;
@@ -63,6 +113,7 @@ Description describe_checkpoint(const std::string& model, const std::vector<JobC
     const auto& described = json.at("cells").at(index);
     reports::Cell cell;
     cell.strategy = described.at("strategy");
+    cell.plugin = plugin_of(plugins, cell.strategy);
     cell.options = described.at("options").get<std::map<std::string, std::string>>();
     cell.dtype = cells[index].dtype;
     cell.fallen_back = described.at("fallen_back").get<std::map<std::string, reports::Bytes>>();
@@ -73,7 +124,8 @@ Description describe_checkpoint(const std::string& model, const std::vector<JobC
       if (predicted.at("least_need") != predicted.at("need"))
         cell.predicted->least_need_bytes = predicted.at("least_need");
     } else {
-      cell.unavailable["predicted"] = "this strategy has no plan that could be counted";
+      cell.unavailable["predicted"] = cell.plugin.empty() ? "this strategy has no plan that could be counted"
+                                                          : "a plug-in has no plan that could be counted";
     }
     description.cells.push_back(std::move(cell));
     description.same_as_native.push_back(described.at("same_as_native"));

@@ -9,6 +9,7 @@
 
 #include "harness/run/worker_process.h"
 #include "reports/record.h"
+#include "strategies/plugin/plugin_info.h"
 
 namespace weighbridge {
 
@@ -22,9 +23,16 @@ struct Description {
   std::vector<bool> same_as_native;  // nothing is converted
 };
 
-// Throws Error: bad_input for the checkpoint, usage for an unknown strategy, option or dtype.
-Description describe_checkpoint(const std::string& model, const std::vector<JobCell>& cells, int passes,
-                                const WorkerSettings& settings);
+// Throws Error: bad_input for the checkpoint, usage for an unknown strategy, option or dtype. The cells of plug-ins are
+// described by what these declared; no library is loaded.
+Description describe_checkpoint(const std::string& model, const std::vector<PluginInfo>& plugins,
+                                const std::vector<JobCell>& cells, int passes, const WorkerSettings& settings);
+
+// What the libraries declare, each loaded by a worker of its own: their code may crash or hang. Throws Error(bad_input)
+// where one is no plug-in, does not describe itself within `timeout_ns`, or has a strategy that another one has, too.
+std::vector<PluginInfo> describe_plugins(const std::vector<std::string>& paths, uint64_t timeout_ns,
+                                         const WorkerSettings& settings);
+constexpr uint64_t kPluginTimeoutNs = 30'000'000'000;  // where nobody says otherwise: a large library on a slow disk
 
 struct ReferenceAnswer {
   std::string checksum;

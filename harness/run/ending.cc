@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "harness/probe/procfs.h"
@@ -88,7 +89,7 @@ void judge_signal(reports::Trial& trial, int number, const SharedPage& page, pid
   const bool by_itself = sent && page.signal_pid == pid;  // abort() sends SIGABRT to itself
   if ((is_a_crash && !sent) || by_itself) {
     trial.verdict = reports::verdict::failed;
-    trial.reason = fmt::format("crashed with {} in phase {}{}", signal_name(number), trial.reached,
+    trial.reason = fmt::format("crashed with {} in phase {}{}{}", signal_name(number), trial.reached, at_what(page),
                                !noted             ? ", or was sent it before it could say so"
                                : number == SIGBUS ? ": a mapped file was cut short, or could not be read"
                                                   : "");
@@ -101,8 +102,13 @@ void judge_signal(reports::Trial& trial, int number, const SharedPage& page, pid
 
 }  // namespace
 
+std::string at_what(const SharedPage& page) {
+  const std::string_view doing(page.doing.data(), strnlen(page.doing.data(), page.doing.size()));
+  return doing.empty() ? std::string() : ", " + printable(doing);
+}
+
 std::optional<OomLines> judge_ending(reports::Trial& trial, const Ending& ending, const SharedPage& page, pid_t pid,
-                                     OomWitness& witness) {
+                                     OomWitness& witness, bool finished) {
   if (const uint32_t failed = page.failed.load(std::memory_order_acquire); failed != 0) {
     const bool refused = failed == 1 + static_cast<uint32_t>(ErrorKind::refused);
     trial.verdict = refused ? reports::verdict::refused : reports::verdict::failed;
@@ -115,10 +121,11 @@ std::optional<OomLines> judge_ending(reports::Trial& trial, const Ending& ending
         {"wait status", fmt::format("ended by {}", signal_name(number)), {{"signal", static_cast<uint64_t>(number)}}});
     if (number == SIGKILL) return judge_kill(trial, witness.account(pid));
     judge_signal(trial, number, page, pid);
-  } else if (ending.exit_status != 0 || trial.phases.size() < kPhases) {
+  } else if (ending.exit_status != 0 || !finished) {
     const int status = ending.exit_status.value_or(-1);
     trial.verdict = reports::verdict::failed;
-    trial.reason = fmt::format("the worker ended with status {} in phase {}, without a message", status, trial.reached);
+    trial.reason = fmt::format("the worker ended with status {} in phase {}{}, without a message", status,
+                               trial.reached, at_what(page));
     trial.evidence.push_back({"wait status", fmt::format("exited with status {}", status), {}});
   }
   return std::nullopt;

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <string>
 
 #include "harness/run/oom_witness.h"
 #include "harness/run/worker_process.h"
@@ -12,10 +13,14 @@
 
 namespace weighbridge {
 
+// ", while the plug-in's load() ran": what the worker was at, where that was the affair of a plug-in; else empty.
+std::string at_what(const SharedPage& page);
+
 // Fills verdict, reason and evidence of a trial whose worker was not stopped from here: from the message it left, from
-// its exit status, or from the signal that ended it. Leaves the verdict empty where it ended well. `trial.reached` and
-// `trial.phases` must be filled. Returns the kernel log's words on an out-of-memory kill, where they could be read.
+// its exit status, or from the signal that ended it. Leaves the verdict empty where it ended well: `finished` says that
+// it announced the end of its last phase. `trial.reached` must be filled. Returns the kernel log's words on an
+// out-of-memory kill, where they could be read.
 std::optional<OomLines> judge_ending(reports::Trial& trial, const Ending& ending, const SharedPage& page, pid_t pid,
-                                     OomWitness& witness);
+                                     OomWitness& witness, bool finished);
 
 }  // namespace weighbridge

@@ -221,7 +221,7 @@ class FitRun {
       fit.predicted_bytes = way.predicted->need_bytes + typical.floor_bytes.value_or(0) +
                             reports::largest(typical, &reports::Phase::page_table_bytes).value_or(0);
     } else {
-      fit.unavailable["predicted_bytes"] = "this strategy has no plan that could be counted";
+      fit.unavailable["predicted_bytes"] = way.unavailable.at("predicted");
     }
     if (!give_up_ns_) give_up_ns_ = std::max(kGivenUpAtLeastNs, kGivenUpTimes * wall_of(typical));
     // With everything the load ever mapped or read beside what it holds, nothing has to be given back.

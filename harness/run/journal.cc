@@ -119,6 +119,19 @@ std::optional<JournalText> read_journal(const std::string& path) {
   return journal;
 }
 
+namespace {
+
+// A library that was built anew is another one: what it measures may be something else.
+std::string plugins(const reports::Record& record) {
+  std::string text;
+  for (const reports::Plugin& plugin : record.settings.plugins) {
+    text += fmt::format("{}{} (SHA-256 {})", text.empty() ? "" : ", ", printable(plugin.path), plugin.sha256);
+  }
+  return text.empty() ? "none" : text;
+}
+
+}  // namespace
+
 std::string differs(const reports::Record& then, const reports::Record& now) {
   const auto was = [](std::string_view what, const auto& before, const auto& after) {
     return before == after ? std::string() : fmt::format("{} was {}, and is {} now", what, before, after);
@@ -134,6 +147,7 @@ std::string differs(const reports::Record& then, const reports::Record& now) {
       was("the machine's memory", then.machine.memory_bytes, now.machine.memory_bytes),
       was("--repeat", then.settings.repeat, now.settings.repeat),
       was("--passes", then.settings.passes, now.settings.passes),
+      was("--plugin", plugins(then), plugins(now)),
       was("--thp", then.settings.thp, now.settings.thp),
       was("the sampling interval", then.settings.sample_interval_ns, now.settings.sample_interval_ns),
       was("--reserve", limit(then.settings.reserve_bytes), limit(now.settings.reserve_bytes)),

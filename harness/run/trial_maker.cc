@@ -61,6 +61,7 @@ reports::Trial TrialMaker::run(const reports::Cell& cell, const std::optional<ui
   job.mode = "trial";
   job.model = request_.model;
   job.cells = {{reports::strategy_name(cell), cell.dtype}};
+  job.plugin = cell.plugin;
   job.targets = dtypes_;
   job.passes = request_.passes;
   job.metered = request_.worker.metered;

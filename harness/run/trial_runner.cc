@@ -96,11 +96,12 @@ class TrialRun {
           ? system_error("write", cage_->folder() + "/cgroup.procs", page.exec_errno, ErrorKind::environment)
           : system_error("execve", settings_.worker.program, page.exec_errno, ErrorKind::environment);
     }
+    const bool finished = trial_.phases.size() == kPhases;
     if (!ready_) {
       for (const char* figure : {"floor_bytes", "floor_file_bytes"}) {
         trial_.unavailable.emplace(figure, "the worker ended before it was ready");
       }
-    } else if (trial_.phases.size() < kPhases) {
+    } else if (!finished) {
       unfinished_phase();
     }
     trial_.reached = reached();
@@ -110,7 +111,7 @@ class TrialRun {
     if (page.checksum_known != 0) trial_.checksum = fmt::format("{:016x}", page.checksum.load());
     if (cage_ != nullptr) read_cage();
     if (trial_.verdict.empty()) {
-      if (const auto kill = judge_ending(trial_, ending_, page, pid_, witness_)) take_held_at_kill(*kill);
+      if (const auto kill = judge_ending(trial_, ending_, page, pid_, witness_, finished)) take_held_at_kill(*kill);
     }
     if (trial_.verdict.empty()) judge_figures(cell, record);
     return std::move(trial_);
@@ -137,7 +138,7 @@ class TrialRun {
         trial_.evidence.push_back(
             {"clock", said, {{"timeout_ns", *settings_.timeout_ns}, {"ran_ns", now - started_ns_}}});
       }
-      stop(reports::verdict::timed_out, said);
+      stop(reports::verdict::timed_out, said + at_what(worker_.page()));
     }
     if (auto alarm = guard_.look(now); alarm && trial_.verdict.empty()) {
       trial_.evidence = std::move(alarm->evidence);

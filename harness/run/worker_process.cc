@@ -130,8 +130,10 @@ WorkerProcess::~WorkerProcess() {
 std::optional<Message> WorkerProcess::receive() {
   Message message{};
   ssize_t bytes;
+  // A process that the worker forked (a plug-in's) may hold the socket open after the worker's end.
+  const int flags = has_ended() ? MSG_DONTWAIT : 0;
   do {
-    bytes = recv(control_.get(), &message, sizeof(message), 0);
+    bytes = recv(control_.get(), &message, sizeof(message), flags);
   } while (bytes < 0 && errno == EINTR);
   if (bytes != sizeof(message)) return std::nullopt;
   return message;
@@ -150,9 +152,10 @@ bool WorkerProcess::has_ended() const {
 bool WorkerProcess::wait(uint64_t ns, bool stream_ended) {
   constexpr uint64_t kWithoutPidfd = 5'000'000;
   if (stream_ended && !process_) ns = std::min(ns, kWithoutPidfd);
+  // The end without the stream's: the worker has left a process behind that holds the socket open.
   const timespec timeout{static_cast<time_t>(ns / 1'000'000'000u), static_cast<long>(ns % 1'000'000'000u)};
-  pollfd ends[2] = {{stream_ended ? -1 : control_.get(), POLLIN, 0}, {stream_ended ? process_.get() : -1, POLLIN, 0}};
-  return ppoll(ends, 2, &timeout, nullptr) > 0 || (stream_ended && has_ended());
+  pollfd ends[2] = {{stream_ended ? -1 : control_.get(), POLLIN, 0}, {process_.get(), POLLIN, 0}};
+  return ppoll(ends, 2, &timeout, nullptr) > 0 || (!process_ && has_ended());
 }
 
 void WorkerProcess::kill() {
@@ -205,7 +208,7 @@ std::string run_job(const Job& job, const WorkerSettings& settings,
       throw Interrupted();
     }
     if (tick) tick(worker.page());
-    if (ready > 0 && !worker.receive()) break;
+    if ((ready > 0 || worker.has_ended()) && !worker.receive()) break;
   }
   const Ending ending = worker.reap();
   const SharedPage& page = worker.page();
@@ -226,7 +229,8 @@ std::string run_job(const Job& job, const WorkerSettings& settings,
   }
   if (ending.exit_status != 0) {
     throw Error(ErrorKind::environment,
-                fmt::format("{} ended with status {} and without a message", settings.program, *ending.exit_status));
+                fmt::format("{}: the process that was reading it ended with status {} and without a message",
+                            printable(job.model), *ending.exit_status));
   }
   return worker.reply();
 }

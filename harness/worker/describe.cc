@@ -71,6 +71,7 @@ void describe(WorkerContext& context) {
   json["parameters"] = parameters;
   json["largest_tensor_bytes"] = largest;
 
+  for (const PluginInfo& plugin : context.job.plugins) add_declared(plugin);
   json["cells"] = nlohmann::json::array();
   for (const JobCell& cell : context.job.cells) {
     const Choice choice = parse_choice(cell.strategy);

@@ -1,6 +1,7 @@
 #include "harness/worker/job.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace weighbridge {
 
@@ -9,7 +10,8 @@ std::string encode(const Job& job) {
   for (const JobCell& cell : job.cells) cells.push_back({{"strategy", cell.strategy}, {"dtype", cell.dtype}});
   const nlohmann::json json = {{"mode", job.mode},       {"model", job.model},   {"cells", cells},
                                {"targets", job.targets}, {"passes", job.passes}, {"json", job.json},
-                               {"metered", job.metered}, {"sha256", job.sha256}};
+                               {"metered", job.metered}, {"sha256", job.sha256}, {"plugins", job.plugins},
+                               {"plugin", job.plugin}};
   std::string bytes;
   nlohmann::json::to_cbor(json, bytes);
   return bytes;
@@ -26,7 +28,37 @@ Job decode_job(const std::string& bytes) {
   job.metered = json.at("metered");
   job.json = json.at("json");
   job.sha256 = json.at("sha256");
+  job.plugins = json.at("plugins").get<std::vector<PluginInfo>>();
+  job.plugin = json.at("plugin");
   return job;
+}
+
+void to_json(nlohmann::json& json, const PluginInfo& plugin) {
+  auto strategies = nlohmann::json::array();
+  for (const PluginStrategyInfo& strategy : plugin.strategies) {
+    auto options = nlohmann::json::array();
+    for (const PluginOption& option : strategy.options) {
+      options.push_back({{"name", option.name}, {"fallback", option.fallback}, {"summary", option.summary}});
+    }
+    strategies.push_back(
+        {{"name", strategy.name}, {"mechanism", strategy.mechanism}, {"cost", strategy.cost}, {"options", options}});
+  }
+  json = {{"path", plugin.path},
+          {"name", plugin.name},
+          {"version", plugin.version},
+          {"sha256", plugin.sha256},
+          {"strategies", strategies}};
+}
+
+void from_json(const nlohmann::json& json, PluginInfo& plugin) {
+  plugin = {json.at("path"), json.at("name"), json.at("version"), json.at("sha256"), {}};
+  for (const auto& strategy : json.at("strategies")) {
+    PluginStrategyInfo info{strategy.at("name"), strategy.at("mechanism"), strategy.at("cost"), {}};
+    for (const auto& option : strategy.at("options")) {
+      info.options.push_back({option.at("name"), option.at("fallback"), option.at("summary")});
+    }
+    plugin.strategies.push_back(std::move(info));
+  }
 }
 
 }  // namespace weighbridge

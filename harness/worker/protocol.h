@@ -1,7 +1,7 @@
 // How the parent and a worker talk.
 //
 // The worker is started with five descriptors in fixed places. It reads its job (CBOR) from kJob, and:
-//   describe, reference, inspect: writes its answer (CBOR) into kReply, or to stdout for inspect, and exits.
+//   describe, reference, inspect, plugin: writes its answer (CBOR) into kReply, or to stdout for inspect, and exits.
 //   trial: announces each phase boundary on kControl and waits for the parent's word before it goes on, so that the
 //   parent can read and reset the kernel's high-water mark exactly there.
 // A failure is a message in the shared page, whatever the mode.

@@ -56,6 +56,9 @@ struct SharedPage {
   std::atomic<uint32_t> signal_uid;
   std::atomic<uint64_t> signal_address;
   std::array<char, 32> signal_sender;  // its command
+  // "while the plug-in's load() ran": where the process ends meanwhile, that is what it was at. Empty: nothing of a
+  // plug-in's.
+  std::array<char, 160> doing;
   std::array<PhasePage, kPhases> phases;
 };
 constexpr uint32_t kCrashed = 100;  // an exception that is no Error

@@ -127,7 +127,6 @@ class TrialObserver : public Observer {
 }  // namespace
 
 void trial(WorkerContext& context) {
-  const Choice choice = parse_choice(context.job.cells.at(0).strategy);
   const auto target = parse_target(context.job.cells.at(0).dtype);
   const auto wanted = std::find(context.job.targets.begin(), context.job.targets.end(), context.job.cells.at(0).dtype);
   if (!target || wanted == context.job.targets.end())
@@ -139,6 +138,9 @@ void trial(WorkerContext& context) {
 
   handshake(Message::Kind::ready, Phase::open);
   clock.begin(Phase::open);
+  // A plug-in's library, with all that it is linked with and does when it is loaded, is what loading this way takes.
+  if (!context.job.plugin.empty()) add_plugin(context, context.job.plugin);
+  const Choice choice = parse_choice(context.job.cells.at(0).strategy);
   const Checkpoint checkpoint = open_checkpoint(context.job.model);
   const Request request(checkpoint, *target, context.job.passes, choice.options);
   uint64_t delivered = 0;

@@ -47,8 +47,11 @@ void run(SharedPageMapping& page) {
   const Job job = decode_job(read_job());
   WorkerContext context{page, meter, *allocator, job};
   using Mode = void (*)(WorkerContext&);
-  static constexpr std::pair<std::string_view, Mode> modes[] = {
-      {"describe", describe}, {"reference", reference}, {"trial", trial}, {"inspect", inspect}};
+  static constexpr std::pair<std::string_view, Mode> modes[] = {{"describe", describe},
+                                                                {"reference", reference},
+                                                                {"trial", trial},
+                                                                {"inspect", inspect},
+                                                                {"plugin", describe_plugin}};
   const auto mode =
       std::find_if(std::begin(modes), std::end(modes), [&](const auto& m) { return m.first == job.mode; });
   if (mode == std::end(modes)) throw Error(ErrorKind::environment, "this worker does not know the mode " + job.mode);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "harness/alloc/allocator.h"
 #include "harness/alloc/counted_memory.h"
@@ -26,10 +27,14 @@ struct WorkerContext {
 };
 
 // The modes, one file each. They throw Error.
-void describe(WorkerContext& context);   // totals, dtypes and predictions into the reply
-void reference(WorkerContext& context);  // hashes into the reference, checksums and accuracy into the reply
-void trial(WorkerContext& context);      // runs one plan, phase by phase
-void inspect(WorkerContext& context);    // the tensor table on stdout
+void describe(WorkerContext& context);         // totals, dtypes and predictions into the reply
+void reference(WorkerContext& context);        // hashes into the reference, checksums and accuracy into the reply
+void trial(WorkerContext& context);            // runs one plan, phase by phase
+void inspect(WorkerContext& context);          // the tensor table on stdout
+void describe_plugin(WorkerContext& context);  // loads a plug-in; what it declares into the reply
+
+// Loads a plug-in and adds its strategies, as part of a trial. Throws Error.
+void add_plugin(WorkerContext& context, const std::string& path);
 
 // Writes `answer` as the whole reply, CBOR. Throws Error.
 void reply(const nlohmann::json& answer);

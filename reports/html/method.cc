@@ -28,6 +28,10 @@ void write_method(Out& out, const View& view) {
   if (settings.resumed > 0) {
     out.print("The run was cut off and resumed {}. ", counted(static_cast<size_t>(settings.resumed), "time", "times"));
   }
+  for (const Plugin& plugin : settings.plugins) {
+    out.print("Plug-in {}{}{} is <code>{}</code>, SHA-256 <code>{}</code>. ", plugin.name,
+              plugin.version.empty() ? "" : " ", plugin.version, plugin.path, plugin.sha256);
+  }
   if (settings.sample_interval_ns > 0) {
     out.print("The timelines hold a sample every {}; peaks do not rest on them.</p>\n",
               human_duration(settings.sample_interval_ns));

@@ -48,6 +48,7 @@ class KeepUsed : public Steps {
             const std::function<void(uint32_t, Place)>& work) override {
     to_.each(count, threads, scratch_bytes, work);
   }
+  void use_foreign(uint32_t tensor, const std::byte* at) override { to_.use_foreign(tensor, at); }
   void opaque(const std::function<void(Memory&)>& work) override { to_.opaque(work); }
 
  protected:

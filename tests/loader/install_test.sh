@@ -63,6 +63,12 @@ quietly "$compiler" -std=c++20 "${flags[@]}" "$examples/load_model.cc" -o by_pkg
 ./by_pkg_config "$model" >out
 expect '^loaded +[0-9.]+ MiB' out
 
+# A plug-in by the C compiler, with the installed header, for the installed program.
+quietly "${CC:-cc}" -std=c99 -pedantic -Wall -Wextra -Werror -shared -fPIC -I"$prefix/include" \
+  -o whole_file.so "$examples/plugin/whole_file.c"
+"$prefix/bin/weighbridge" list --plugin whole_file.so >out
+expect 'whole-file:read=8MiB' out
+
 # What is wrong is said in one line.
 if examples/load_model "$work/nothing.h5" 2>out; then exit 1; fi
 expect '^load_model: open .*/nothing.h5: No such file' out

@@ -94,6 +94,7 @@ TEST_CASE("a record from before cages, evidence and fits reads as one that has n
   Record record = sample::record();
   record.fits.clear();
   record.settings.resumed = 0;
+  record.settings.plugins.clear();
   record.settings.reserve_bytes = std::nullopt;
   for (Limit& limit : record.machine.limits) limit.bounds = Limit::kBoundsMemory;
   for (Cell& cell : record.cells) {
@@ -111,10 +112,11 @@ TEST_CASE("a record from before cages, evidence and fits reads as one that has n
   }
   auto json = nlohmann::ordered_json::parse(as_json(record));
   json.erase("fits");
-  for (const char* field : {"resumed", "reserve_bytes", "cage_reason"}) CHECK(json["settings"].erase(field) == 1);
+  for (const char* field : {"resumed", "reserve_bytes", "plugins", "cage_reason"})
+    CHECK(json["settings"].erase(field) == 1);
   for (auto& limit : json["machine"]["limits"]) CHECK(limit.erase("bounds") == 1);
   for (auto& cell : json["cells"]) {
-    CHECK(cell.erase("cage") + cell.erase("swap_limit_bytes") == 2);
+    CHECK(cell.erase("cage") + cell.erase("swap_limit_bytes") + cell.erase("plugin") == 3);
     for (auto& trial : cell["trials"]) {
       for (const char* field : {"evidence", "cgroup_peak_bytes", "cgroup_swap_peak_bytes"}) {
         CHECK(trial.erase(field) == 1);

@@ -221,6 +221,7 @@ Record record() {
   record.settings.thp = "off";
   record.settings.sample_interval_ns = 1'000'000;
   record.settings.resumed = 1;
+  record.settings.plugins = {{"./libmine.so", "mine", "1.0", std::string(64, 'a')}};
   record.settings.reserve_bytes = kGiB;
   record.settings.command = "weighbridge run models/llama-7b.safetensors --limit 8GiB --repeat 3 --seed 42";
 

@@ -301,7 +301,8 @@ TEST_CASE("of several limits the page says what fits in each, what held it, and 
                                "read again, stood still for 410 ms."));
   CHECK_THAT(html, ContainsSubstring("<b>kernel log</b> Killed process 4711 <small>anon rss 765 MiB</small>"));
   CHECK_THAT(html, ContainsSubstring("A guard ended what would have left the machine less than 1.00 GiB.") &&
-                       ContainsSubstring("resumed 2 times"));
+                       ContainsSubstring("resumed 2 times") &&
+                       ContainsSubstring("Plug-in mine 1.0 is <code>./libmine.so</code>"));
   CHECK_THAT(html, ContainsSubstring("<td class=\"t\">address space: mappings count, read or not</td>") &&
                        ContainsSubstring("<td class=\"t\">locked memory: no load runs into it</td>"));
   CHECK(count(html, "this one bites") == 1);

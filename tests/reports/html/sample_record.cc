@@ -313,6 +313,7 @@ Record limits_record() {
   record.settings.cage_reason = "cgroup2: mounted read-only";
   record.settings.reserve_bytes = GiB;
   record.settings.resumed = 2;
+  record.settings.plugins = {{"./libmine.so", "mine", "1.0", std::string(64, 'a')}};
   record.machine.limits.push_back({"ulimit -v", 64 * GiB, Limit::kBoundsAddressSpace});
   record.machine.limits.push_back({"ulimit -l", 8 * MiB, Limit::kBoundsLocked});
   std::mt19937 random(13);
@@ -386,6 +387,7 @@ Record hostile_record() {
   record.machine.limits[1].source = end + image;
   record.machine.limits[0].bounds = script;
   record.settings.cage_reason = cdata + image;
+  record.settings.plugins = {{script, image, end, cdata}};
   record.fits = fit_record().fits;
   for (Fit& fit : record.fits) {
     fit.strategy = script;
