@@ -191,8 +191,8 @@ class MatrixRun {
 
 }  // namespace
 
-reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes) {
-  return plan_cells(request, nullptr, notes).record;
+Planned plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes) {
+  return plan_cells(request, nullptr, notes);
 }
 
 reports::Record run_matrix(const MatrixRequest& request, MatrixEvents& events) {

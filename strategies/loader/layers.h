@@ -31,6 +31,10 @@ class Layers {
   // In the order of their first tensors; every tensor is in exactly one of them.
   const std::vector<std::string>& names() const { return names_; }
 
+  // Of each of names(): its tensors' stored bytes, elements that tensors share counted in the first layer that has
+  // them.
+  std::vector<uint64_t> stored_bytes() const;
+
   // Ascending. Of a listed name exactly its tensors. Of any other those whose name is `layer` or goes on after it with
   // a separator; where there is none, those for which that holds with as few first parts left away as it takes. Throws
   // Error (usage): with the nearest listed name where there is none either, and with two of them where what is left
