@@ -26,9 +26,14 @@ bool does(const std::string& outcome) {
   return outcome == word_of(Outcome::fits) || outcome == word_of(Outcome::reclaims);
 }
 
-std::string needs(const Cell& cell) {
+std::string needs(const Record& record, const Cell& cell) {
   const Bytes need = weight_of(cell)->bytes, cache = cell.predicted->reclaimable_bytes;
-  return human(need) + (cache == 0 ? "" : fmt::format(" and {} that can be taken back", human(cache)));
+  if (cache == 0) return human(need);
+  std::string text = fmt::format("{} and {} that can be taken back", human(need), human(cache));
+  if (forecast(record, cell).outcome == Outcome::reclaims) {
+    text += fmt::format(", for which {} would have room", limit_to_paste(limit_that_holds_all(*cell.predicted)));
+  }
+  return text;
 }
 
 // The lightest of the ways that fit, of those that `is` holds for.
@@ -57,7 +62,7 @@ std::string verdict_of_plan(const Record& record) {
   if (fitting == 0) {
     const Cell& cell = *ways.front().cell;
     if (!cell.predicted) return line + ".";
-    return fmt::format("{}. The lightest, {}, needs {}, and a limit of {}.", line, way_of(cell), needs(cell),
+    return fmt::format("{}. The lightest, {}, needs {}, and a limit of {}.", line, way_of(cell), needs(record, cell),
                        limit_to_paste(limit_to_ask_for(*cell.predicted)));
   }
   std::map<std::string, Bytes> all_weights;
@@ -72,13 +77,13 @@ std::string verdict_of_plan(const Record& record) {
   });
   std::vector<std::string> best;
   if (native != nullptr)
-    best.push_back(fmt::format("keeps the values as stored is {}: {}", way_of(*native), needs(*native)));
+    best.push_back(fmt::format("keeps the values as stored is {}: {}", way_of(*native), needs(record, *native)));
   if (whole != nullptr && whole != native) {
-    best.push_back(fmt::format("holds all weights in memory is {}: {}", way_of(*whole), needs(*whole)));
+    best.push_back(fmt::format("holds all weights in memory is {}: {}", way_of(*whole), needs(record, *whole)));
   }
   if (best.empty()) {
     const Cell& cell = *ways.front().cell;
-    best.push_back(fmt::format("fits is {}: {}", way_of(cell), needs(cell)));
+    best.push_back(fmt::format("fits is {}: {}", way_of(cell), needs(record, cell)));
   }
   line += ".";
   for (const std::string& one : best) line += fmt::format(" The lightest that {}.", one);
@@ -109,11 +114,14 @@ std::string line_of(const Record& record, const std::vector<const WhatIf*>& grou
   for (const WhatIf* one : group) changes.push_back(one->change);
   std::string line = first.saves_bytes ? fmt::format("saves {}: ", human(*first.saves_bytes)) : "";
   line += fmt::format("{}", fmt::join(changes, "; or "));
-  if (!first.limit_bytes) return line;
+  if (!first.limit_bytes) {
+    const auto reason = first.unavailable.find("limit_bytes");
+    return line + ": " + (reason == first.unavailable.end() ? "not known" : reason->second);
+  }
   const Limit* bites = record.limit();
   line += fmt::format(": fits in {}", limit_to_paste(*first.limit_bytes));
   if (bites == nullptr) return line;
-  if (first.outcome == word_of(Outcome::reclaims)) line += ", reading again what has no room on each pass";
+  if (first.outcome == word_of(Outcome::reclaims)) line += ", its pages taken back and read again";
   if (first.outcome == word_of(Outcome::too_close)) line += ", too close to the limit to say";
   if (first.outcome == word_of(Outcome::too_large)) {
     line += fmt::format(", {} too much", human(*first.limit_bytes - std::min(*first.limit_bytes, bites->bytes)));
@@ -150,12 +158,6 @@ std::string what_if_block(const Record& record, const TerminalStyle& style) {
   std::string out = "\n" + paragraph(safe(style, heading), style.columns, "", "   ");
   for (const auto& group : groups) {
     out += paragraph(safe(style, line_of(record, group) + "."), style.columns, " - ", "   ");
-    if (!group.front()->limit_bytes) {
-      const auto reason = group.front()->unavailable.find("limit_bytes");
-      if (reason != group.front()->unavailable.end()) {
-        out += paragraph(safe(style, reason->second + "."), style.columns, "   ", "   ");
-      }
-    }
   }
   return out;
 }

@@ -123,8 +123,10 @@ class Table {
         "the smallest limit to ask for, without swap; weighbridge fit measures it.",
         style_.columns, "", "   ");
     if (has(Outcome::reclaims)) {
-      out += paragraph("ok* should end as fits-reclaiming: +CACHE has no room, and is read again on each pass.",
-                       style_.columns, "", "   ");
+      out += paragraph(
+          "ok* should end as fits-reclaiming: +CACHE has not room for all, and what is taken back is read again when "
+          "used.",
+          style_.columns, "", "   ");
     }
     if (has(Outcome::too_close)) {
       out += paragraph("~   is too close to say: what must be held fits, what reading takes beside it may not.",

@@ -31,6 +31,9 @@ class Finder {
         ways_.push_back(&cell);
         Bytes& most = all_weights_[cell.dtype];
         most = std::max(most, cell.predicted->most_weights_bytes);
+        Asked& asked = asked_[strategy_name(cell)];
+        asked.bytes += static_cast<double>(limit_to_ask_for(*cell.predicted));
+        ++asked.dtypes;
         if (std::find(dtypes_.begin(), dtypes_.end(), cell.dtype) == dtypes_.end()) dtypes_.push_back(cell.dtype);
       }
     }
@@ -54,7 +57,7 @@ class Finder {
     add_without_optimizer();
     add_untied();
     add({"sparse-zeros", "", "", "store pruned zeros sparsely", word_of(Outcome::unknown), {}, {}, {}},
-        "what zeros there are is known once the values are read: weighbridge inspect MODEL --values");
+        "what that saves is known once the values are read: weighbridge inspect MODEL --values");
     std::stable_sort(found_.begin(), found_.end(), [](const WhatIf& a, const WhatIf& b) {
       return a.saves_bytes.value_or(0) > b.saves_bytes.value_or(0);
     });
@@ -62,8 +65,22 @@ class Finder {
   }
 
  private:
+  struct Asked {  // by a strategy, over its dtypes
+    double bytes = 0;
+    size_t dtypes = 0;
+    double mean() const { return bytes / static_cast<double>(dtypes); }
+  };
+
   bool holds_all(const Cell& cell) const {
     return cell.predicted->most_weights_bytes == all_weights_.find(cell.dtype)->second;
+  }
+
+  // Of equals the strategy that asks for less in the mean over its dtypes: eager before convert-after, which are one
+  // while nothing is converted.
+  bool lighter(const Cell& a, const Cell& b) const {
+    const Bytes of_a = limit_to_ask_for(*a.predicted), of_b = limit_to_ask_for(*b.predicted);
+    if (of_a != of_b) return of_a < of_b;
+    return asked_.find(strategy_name(a))->second.mean() < asked_.find(strategy_name(b))->second.mean();
   }
 
   template <typename Is>
@@ -71,7 +88,7 @@ class Finder {
     const Cell* least = nullptr;
     for (const Cell* way : ways_) {
       if (way == &usual_ || !is(*way)) continue;
-      if (least == nullptr || limit_to_ask_for(*way->predicted) < limit_to_ask_for(*least->predicted)) least = way;
+      if (least == nullptr || lighter(*way, *least)) least = way;
     }
     return least;
   }
@@ -158,6 +175,7 @@ class Finder {
   std::vector<const Cell*> ways_;
   std::vector<std::string> dtypes_;           // in the order of the ways
   std::map<std::string, Bytes> all_weights_;  // of a dtype: what a way that holds all of them holds
+  std::map<std::string, Asked> asked_;
   std::vector<WhatIf> found_;
 };
 

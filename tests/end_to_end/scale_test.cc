@@ -87,8 +87,7 @@ TEST_CASE("every way of loading 100,000 tensors of 1 TB is planned within 200 Mi
   const auto began = std::chrono::steady_clock::now();
   REQUIRE(run(inspect).status == 0);
   const auto listed_at = std::chrono::steady_clock::now();
-  const Outcome outcome =
-      run(within_200_mib({weighbridge(), "plan", large()->path(), "--limit", "64GiB", "--json"}));
+  const Outcome outcome = run(within_200_mib({weighbridge(), "plan", large()->path(), "--limit", "64GiB", "--json"}));
   const auto planned_at = std::chrono::steady_clock::now();
   INFO(outcome.err);
   REQUIRE(outcome.status == 0);  // something fits: a mapping
