@@ -27,8 +27,7 @@ struct Row {
   Tone tone = Tone::none;
 };
 
-std::string mark_of(const Record& record, const Cell& cell, bool plan) {
-  if (plan) return !cell.predicted ? "?" : fits_in(record, cell) ? "ok" : "x";
+std::string mark_of(const Cell& cell) {
   return !was_tried(cell.verdict) ? "-" : does_fit(cell.verdict) ? "ok" : "x";
 }
 
@@ -44,7 +43,7 @@ std::vector<const Cell*> by_limit(const Record& record) {
 
 class Table {
  public:
-  Table(const Record& record, const TerminalStyle& style, bool plan) : record_(record), style_(style), plan_(plan) {
+  Table(const Record& record, const TerminalStyle& style) : record_(record), style_(style) {
     for (const Cell& cell : record.cells) {
       const Figure limit = limit_of(record, cell);
       if (&cell == &record.cells.front()) limit_ = limit;
@@ -96,32 +95,25 @@ class Table {
     columns_[kLimit] = {"LIMIT", true, 0, 0, limits_differ_};
     columns_[kNeed] = {"NEED", true};
     columns_[kReclaimable] = {"+CACHE", true, 0, 4};
-    columns_[kPredicted] = {"PREDICTED", true, 0, 1, !plan_};
-    columns_[kCpu] = {"CPU", true, 0, 3, !plan_};
+    columns_[kPredicted] = {"PREDICTED", true, 0, 1};
+    columns_[kCpu] = {"CPU", true, 0, 3};
   }
 
   void make_row(const Cell& cell) {
     Row row;
     row.cell = &cell;
-    row.mark = mark_of(record_, cell, plan_);
+    row.mark = mark_of(cell);
     row.tone = row.mark == "ok" ? Tone::good : row.mark == "x" ? Tone::bad : Tone::faint;
     row.texts.resize(kColumns);
     row.texts[kStrategy] = safe(style_, strategy_name(cell));
     row.texts[kDtype] = safe(style_, cell.dtype);
     row.texts[kCache] = safe(style_, cell.cache);
     row.texts[kLimit] = human(limit_of(record_, cell));
-    const Figure predicted = cell.predicted ? Figure(cell.predicted->need_bytes) : std::nullopt;
-    if (plan_) {
-      row.texts[kNeed] = human(predicted);
-      row.texts[kReclaimable] = human(cell.predicted ? Figure(cell.predicted->reclaimable_bytes) : std::nullopt);
-    } else {
-      const bool whole = ended_by_itself(cell.verdict);
-      row.texts[kNeed] = (cell.need_bytes && !whole ? ">" : "") + human(cell.need_bytes);
-      row.texts[kReclaimable] = human(cell.reclaimable_bytes);
-      // With the floor, so that it can be compared with the need beside it.
-      row.texts[kPredicted] = human(predicted ? Figure(*predicted + cell.floor_bytes.value_or(0)) : std::nullopt);
-      row.texts[kCpu] = human_duration(cell.cpu_ns);
-    }
+    const bool whole = ended_by_itself(cell.verdict);
+    row.texts[kNeed] = (cell.need_bytes && !whole ? ">" : "") + human(cell.need_bytes);
+    row.texts[kReclaimable] = human(cell.reclaimable_bytes);
+    row.texts[kPredicted] = human(predicted_need(cell));
+    row.texts[kCpu] = human_duration(cell.cpu_ns);
     rows_.push_back(std::move(row));
   }
 
@@ -185,8 +177,6 @@ class Table {
     Bar bar{weight->bytes, 0, limit_of(record_, cell), largest_, bar_columns_, style_.utf8};
     if (bound && bound->mappings) {
       bar.need = counted_against(*bound, cell);  // a mapping takes address space as a need does
-    } else if (plan_) {
-      bar.cache = cell.predicted ? cell.predicted->reclaimable_bytes : 0;
     } else {
       bar.cache = cell.reclaimable_bytes.value_or(0);
     }
@@ -198,7 +188,7 @@ class Table {
   std::string below(const Cell& cell, std::string_view indent) {
     const std::string deeper = std::string(indent) + "  ";
     std::string out;
-    if (!plan_ && cell.verdict != verdict::fits) {
+    if (cell.verdict != verdict::fits) {
       const std::string reason = safe(style_, cell.verdict + (cell.reason.empty() ? "" : ": " + cell.reason));
       out += paragraph(reason, style_.columns, indent, deeper);
       if (const std::string pressure = under_pressure(cell, record_.machine.page_bytes); !pressure.empty()) {
@@ -238,7 +228,6 @@ class Table {
 
   const Record& record_;
   const TerminalStyle& style_;
-  bool plan_;
   Figure limit_;
   bool limits_differ_ = false, caches_differ_ = false, fits_ = true, evidence_shown_ = false;
   Bytes largest_ = 0;
@@ -249,9 +238,9 @@ class Table {
 
 }  // namespace
 
-std::string cells_table(const Record& record, const TerminalStyle& style, bool plan) {
+std::string cells_table(const Record& record, const TerminalStyle& style) {
   if (record.cells.empty()) return "";
-  Table table(record, style, plan);
+  Table table(record, style);
   return table.fits() ? table.render() : table.sentences();
 }
 

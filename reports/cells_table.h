@@ -7,8 +7,8 @@
 
 namespace weighbridge::reports {
 
-// With `plan` the needs are those predicted. Where not even the narrowest table has room, a sentence for each way.
+// NEED and PREDICTED both include the floor. Where not even the narrowest table has room, a sentence for each way.
 // Empty without cells.
-std::string cells_table(const Record& record, const TerminalStyle& style, bool plan);
+std::string cells_table(const Record& record, const TerminalStyle& style);
 
 }  // namespace weighbridge::reports

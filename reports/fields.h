@@ -137,6 +137,10 @@ void fields(Io& io, T& prediction) {
   io("staging_bytes", prediction.staging_bytes);
   io("overhead_bytes", prediction.overhead_bytes);
   io.later("least_need_bytes", prediction.least_need_bytes);
+  io.later("floor_bytes", prediction.floor_bytes);
+  io.later("page_table_bytes", prediction.page_table_bytes);
+  io.later("limit_bytes", prediction.limit_bytes);
+  io.later("most_weights_bytes", prediction.most_weights_bytes);
 }
 
 template <typename Io, IsA<Accuracy> T>
@@ -232,6 +236,9 @@ void fields(Io& io, T& checkpoint) {
   io("tensors", checkpoint.tensors);
   io("parameters", checkpoint.parameters);
   io("largest_tensor_bytes", checkpoint.largest_tensor_bytes);
+  io.later("largest_layer", checkpoint.largest_layer);
+  io.later("largest_layer_bytes", checkpoint.largest_layer_bytes);
+  io.later("tied_bytes", checkpoint.tied_bytes);
   io("dtypes", checkpoint.dtypes);
   io.later("encodings", checkpoint.encodings);
   io.later("remarks", checkpoint.remarks);
@@ -296,6 +303,18 @@ void fields(Io& io, T& fit) {
   io("unavailable", fit.unavailable);
 }
 
+template <typename Io, IsA<WhatIf> T>
+void fields(Io& io, T& what_if) {
+  io("id", what_if.id);
+  io("instead", what_if.instead);
+  io("cell", what_if.cell);
+  io("change", what_if.change);
+  io("outcome", what_if.outcome);
+  io("limit_bytes", what_if.limit_bytes);
+  io("saves_bytes", what_if.saves_bytes);
+  io("unavailable", what_if.unavailable);
+}
+
 struct Tool {  // "tool": version and commit of the record, grouped as JSON shows them
   std::string& version;
   std::string& commit;
@@ -329,6 +348,7 @@ void fields(Io& io, T& record) {
   io("cells", record.cells);
   io("findings", record.findings);
   io.later("fits", record.fits);
+  io.later("what_if", record.what_if);
 }
 
 }  // namespace weighbridge::reports

@@ -99,9 +99,15 @@ struct Trial {
 struct Prediction {  // without the floor
   Bytes need_bytes = 0, reclaimable_bytes = 0;
   Bytes weights_bytes = 0, staging_bytes = 0, overhead_bytes = 0;  // the split at the predicted peak
-  Figure least_need_bytes;  // where several threads load: the peak lies between this and need_bytes; else null
   // How far a measured need, without the floor, lies outside of what was predicted; negative: below it.
   int64_t off(Bytes measured) const;
+  Figure least_need_bytes =
+      std::nullopt;  // where several threads load: the peak lies between this and need_bytes; else null
+  Figure floor_bytes = std::nullopt;  // of a worker like the one that will load, measured before it opened anything
+  Figure page_table_bytes =
+      std::nullopt;  // what page tables add where need and they are highest together, the floor's included
+  Figure limit_bytes = std::nullopt;  // forecast.h: the smallest limit to ask for
+  Bytes most_weights_bytes = 0;       // the most that is held of the weights at one time
   bool operator==(const Prediction&) const = default;
 };
 
@@ -158,6 +164,8 @@ struct Machine {
   bool operator==(const Machine&) const = default;
 };
 
+inline constexpr const char* kAskedLimit = "--limit";  // Limit::source of one that a person asked a plan about
+
 inline constexpr const char* kAsksToRunCode = "asks-to-run-code";  // remarks that findings speak of
 inline constexpr const char* kOptimizerState = "optimizer-state";
 inline constexpr const char* kRead = "read";  // which file of a folder, where there was one alone
@@ -175,6 +183,9 @@ struct Checkpoint {
   Bytes file_bytes = 0;
   uint64_t files = 0, tensors = 0, parameters = 0;
   Bytes largest_tensor_bytes = 0;
+  std::string largest_layer;               // told from the tensors' names
+  Bytes largest_layer_bytes = 0;           // stored bytes
+  Bytes tied_bytes = 0;                    // of tensors whose elements are another's: not in `bytes`
   std::map<std::string, Bytes> dtypes;     // stored dtype -> bytes
   std::map<std::string, Bytes> encodings;  // why tensors do not lie plainly in their file -> bytes
   std::vector<Remark> remarks;
@@ -232,6 +243,19 @@ struct Fit {
   bool operator==(const Fit&) const = default;
 };
 
+// A change that a plan knows the effect of: what loading would need with it.
+struct WhatIf {
+  std::string id;       // what_if.h
+  std::string instead;  // the way it is compared with: "state-dict/native"
+  std::string cell;     // the way it comes to, where it is one: "stream/f16"
+  std::string change;   // what to do, one sentence without its full stop
+  std::string outcome;  // fits, fits-reclaiming, too-close, too-large; unknown
+  Figure limit_bytes;   // a limit that it fits in
+  Figure saves_bytes;   // of the limit that `instead` fits in; null: nothing, or not known
+  Reasons unavailable;
+  bool operator==(const WhatIf&) const = default;
+};
+
 struct Record {
   std::string schema = "weighbridge/1";
   std::string version, commit;  // of the tool
@@ -241,7 +265,8 @@ struct Record {
   Settings settings;
   std::vector<Cell> cells;
   std::vector<Finding> findings;
-  std::vector<Fit> fits;  // of `fit`; empty in a run
+  std::vector<Fit> fits;        // of `fit`; empty in a run
+  std::vector<WhatIf> what_if;  // of `plan`; empty in a run
 
   // The bound that bites: the smallest of machine.limits that a load can run into; nullptr when there is none.
   const Limit* limit() const;

@@ -32,7 +32,7 @@ std::string of_bound(const Record& record, const Cell& cell) {
   if (!bound) return "";
   const Bytes counts = counted_against(*bound, cell);
   const auto weight = weight_of(cell);
-  if (weight && counts > weight->bytes) {
+  if (bound->mappings && weight && counts > weight->bytes) {
     return fmt::format(", with its mappings {} of {} of address space", human(counts), human(bound->bytes));
   }
   return " of " + human(bound->bytes);
@@ -42,8 +42,11 @@ std::string in_limit(const Figure& limit) {
   return limit ? "in " + human(*limit) : "without a limit";
 }
 
-std::string limit_option(const Cell& cell) {
-  return cell.limit_bytes ? " --limit " + exact_bytes(*cell.limit_bytes) : "";
+// The cell's own limit, or the one that a plan was asked about.
+std::string limit_option(const Record& record, const Cell& cell) {
+  if (cell.limit_bytes) return " --limit " + exact_bytes(*cell.limit_bytes);
+  const Limit* bites = record.limit();
+  return bites != nullptr && bites->source == kAskedLimit ? " --limit " + exact_bytes(bites->bytes) : "";
 }
 
 // The same way in each limit, once; that it starts cold in a limit and warm without is no other way then.
@@ -224,14 +227,15 @@ std::string try_line(const Record& record) {
     const std::string strategy = strategy_name(*summary.best), dtype = summary.best->dtype;
     if (!summary.plan || !shown(strategy) || !shown(dtype)) return "";
     return fmt::format("weighbridge run {} --strategy {} --dtype {}{}", shell_quoted_path(path), shell_quoted(strategy),
-                       shell_quoted(dtype), limit_option(*summary.best));
+                       shell_quoted(dtype), limit_option(record, *summary.best));
   }
   if (summary.lightest == nullptr) return "";
   // Nothing fits: the dtype of the fewest bytes, if it was not looked at.
   const bool known =
       std::any_of(record.cells.begin(), record.cells.end(), [](const Cell& cell) { return cell.dtype == "int8"; });
   if (known) return "";
-  return fmt::format("weighbridge plan {} --dtype int8{}", shell_quoted_path(path), limit_option(*summary.lightest));
+  return fmt::format("weighbridge plan {} --dtype int8{}", shell_quoted_path(path),
+                     limit_option(record, *summary.lightest));
 }
 
 }  // namespace weighbridge::reports

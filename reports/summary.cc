@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "reports/forecast.h"
 #include "reports/verdict.h"
 
 namespace weighbridge::reports {
@@ -24,6 +25,11 @@ struct Extremes {
   const Cell *best = nullptr, *lightest = nullptr, *heaviest = nullptr;
 };
 
+// Measured by its own trials, else of the worker that predicted.
+Bytes floor_of(const Cell& cell) {
+  return cell.floor_bytes ? *cell.floor_bytes : cell.predicted ? cell.predicted->floor_bytes.value_or(0) : 0;
+}
+
 struct LargestFirst {  // no limit before any
   bool operator()(const Figure& a, const Figure& b) const { return a && b ? *a > *b : !a && b; }
 };
@@ -33,7 +39,7 @@ struct LargestFirst {  // no limit before any
 Bytes counted_against(const Bound& bound, const Cell& cell) {
   const auto weight = weight_of(cell);
   const Bytes need = weight ? weight->bytes : 0;
-  if (!bound.mappings) return need;
+  if (!bound.mappings) return cell.trials.empty() && cell.predicted ? limit_to_ask_for(*cell.predicted) : need;
   const Bytes mapped = cell.predicted ? cell.predicted->reclaimable_bytes : 0;
   return added(need, std::max(mapped, cell.reclaimable_bytes.value_or(0)));
 }
@@ -57,12 +63,15 @@ Figure limit_of(const Record& record, const Cell& cell) {
   return bound ? Figure(bound->bytes) : std::nullopt;
 }
 
+Figure predicted_need(const Cell& cell) {
+  return cell.predicted ? Figure(cell.predicted->need_bytes + floor_of(cell)) : std::nullopt;
+}
+
 std::optional<Weight> weight_of(const Cell& cell) {
   if (ended_by_itself(cell.verdict) && cell.need_bytes) return Weight{*cell.need_bytes, Weight::Source::measured};
   const Bytes reached = cell.need_bytes.value_or(0);
-  if (cell.predicted) {
-    const Bytes predicted = cell.predicted->need_bytes + cell.floor_bytes.value_or(0);
-    if (predicted >= reached) return Weight{predicted, Weight::Source::predicted};
+  if (const Figure predicted = predicted_need(cell); predicted && *predicted >= reached) {
+    return Weight{*predicted, Weight::Source::predicted};
   }
   if (cell.need_bytes) return Weight{reached, Weight::Source::reached};
   return std::nullopt;
@@ -73,8 +82,7 @@ std::optional<Parts> parts_of(const Cell& cell) {
   if (!weight) return std::nullopt;
   if (weight->source == Weight::Source::predicted) {
     const Prediction& predicted = *cell.predicted;
-    return Parts{predicted.weights_bytes, predicted.staging_bytes,
-                 predicted.overhead_bytes + cell.floor_bytes.value_or(0), true};
+    return Parts{predicted.weights_bytes, predicted.staging_bytes, predicted.overhead_bytes + floor_of(cell), true};
   }
   if (!cell.at_peak) return std::nullopt;
   return Parts{cell.at_peak->weights, cell.at_peak->staging, cell.at_peak->overhead, false};
@@ -82,8 +90,8 @@ std::optional<Parts> parts_of(const Cell& cell) {
 
 bool fits_in(const Record& record, const Cell& cell) {
   if (!cell.trials.empty() || !is_plan(record)) return does_fit(cell.verdict);
-  const auto bound = bound_of(record, cell);
-  return cell.predicted && (!bound || counted_against(*bound, cell) <= bound->bytes);
+  const Outcome outcome = forecast(record, cell).outcome;
+  return outcome == Outcome::fits || outcome == Outcome::reclaims;
 }
 
 Summary summarise(const Record& record) {

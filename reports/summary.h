@@ -19,16 +19,20 @@ struct Bound {
 std::optional<Bound> bound_of(const Record& record, const Cell& cell);
 Figure limit_of(const Record& record, const Cell& cell);  // its bytes
 
-// What of the cell counts against the bound: its weight, and what it maps where that counts. 0 where nothing is known.
+// What of the cell counts against the bound: its weight, and what it maps where that counts; of memory and a way that
+// was not run, the limit to ask for. 0 where nothing is known.
 Bytes counted_against(const Bound& bound, const Cell& cell);
 
-// What a cell needs, floor included where it was measured. Of a cell that was stopped the prediction, if that is
-// more than what it had reached. nullopt: not known.
+// What a cell needs, floor included (of a prediction that of the worker that made it, where no trial knows). Of a cell
+// that was stopped the prediction, if that is more than what it had reached. nullopt: not known.
 struct Weight {
   Bytes bytes = 0;
   enum class Source : uint8_t { measured, reached, predicted } source = Source::measured;
 };
 std::optional<Weight> weight_of(const Cell& cell);
+
+// What was predicted, floor included as in Weight, so that it stands beside a need.
+Figure predicted_need(const Cell& cell);
 
 // What is held at the peak that weight_of() tells: of a predicted one the floor is overhead. nullopt: not known.
 struct Parts {
@@ -42,7 +46,7 @@ std::optional<Parts> parts_of(const Cell& cell);
 // empty when it is not known.
 std::string why_heavy(const Record& record, const Cell& cell);
 
-// Measured to fit; in a plan (no trials) predicted to be below the bound.
+// Measured to fit; in a plan (no trials) predicted to (forecast.h).
 bool fits_in(const Record& record, const Cell& cell);
 
 struct InLimit {

@@ -47,19 +47,6 @@ std::string verdict_block(const Record& record, const TerminalStyle& style) {
   return out;
 }
 
-// What the reader noted, and what cannot be mapped: known without a run.
-std::string checkpoint_block(const Record& record, const TerminalStyle& style) {
-  std::string out;
-  const auto say = [&](const std::string& sentence) {
-    out += paragraph(safe(style, sentence + "."), style.columns, " - ", "   ");
-  };
-  for (const Remark& remark : record.checkpoint.remarks) say(remark.text);
-  for (const auto& [reason, bytes] : record.checkpoint.encodings) {
-    say(fmt::format("{} cannot be mapped, and mmap reads it as eager does: {}", human(bytes), reason));
-  }
-  return out.empty() ? "" : "\nOf this checkpoint:\n" + out;
-}
-
 }  // namespace
 
 std::string render_verdict(const Record& record, const TerminalStyle& style) {
@@ -78,15 +65,7 @@ std::string render_warnings(const Record& record, const TerminalStyle& style) {
 std::string render_terminal(const Record& record, const TerminalStyle& style) {
   if (record.cells.empty() && !record.fits.empty()) return render_fit(record, style);
   if (style.verbosity < 0) return render_verdict(record, style);
-  return cells_table(record, style, false) + render_warnings(record, style) + findings_block(record, style) +
-         verdict_block(record, style);
-}
-
-std::string render_plan(const Record& record, const TerminalStyle& style) {
-  if (style.verbosity < 0) return render_verdict(record, style);
-  const std::string note = paragraph(
-      "NEED is predicted, without the floor: what a process needs that has loaded nothing.", style.columns, "", "   ");
-  return cells_table(record, style, true) + "\n" + note + checkpoint_block(record, style) +
+  return cells_table(record, style) + render_warnings(record, style) + findings_block(record, style) +
          verdict_block(record, style);
 }
 

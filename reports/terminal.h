@@ -28,7 +28,7 @@ struct TerminalStyle {
 // Of a record of `fit` alone, what fit_table.h shows.
 std::string render_terminal(const Record& record, const TerminalStyle& style);
 
-// Of a record that was predicted and not run: NEED is the prediction, without the floor.
+// Of a record that was predicted and not run, with what was found for it by what_if(): plan_page.cc.
 std::string render_plan(const Record& record, const TerminalStyle& style);
 
 // The warnings, as they stand below a table; empty when there are none.

@@ -122,6 +122,15 @@ Layers::Layers(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {
   for (uint32_t id = 0; id < names_.size(); ++id) by_name_.emplace(names_[id], id);
 }
 
+std::vector<uint64_t> Layers::stored_bytes() const {
+  std::vector<uint64_t> bytes(names_.size());
+  for (uint32_t tensor = 0; tensor < layer_of_.size(); ++tensor) {
+    const Tensor& one = checkpoint_.tensors[tensor];
+    if (one.same_as == Tensor::kItself) bytes[layer_of_[tensor]] += one.bytes();
+  }
+  return bytes;
+}
+
 std::vector<uint32_t> Layers::tensors_of(std::string_view layer) const {
   const auto listed = by_name_.find(layer);
   if (listed == by_name_.end()) return search(layer);

@@ -33,6 +33,9 @@ class Layers {
 
   // Of a tensor: index into names().
   uint32_t layer_of(uint32_t tensor) const { return layer_of_[tensor]; }
+  // Of each of names(): its tensors' stored bytes, elements that tensors share counted in the first layer that has
+  // them.
+  std::vector<uint64_t> stored_bytes() const;
 
   // Ascending. Of a listed name exactly its tensors. Of any other those whose name is `layer` or goes on after it with
   // a separator; where there is none, those for which that holds with as few first parts left away as it takes. Throws

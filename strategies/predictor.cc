@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <numeric>
 
 #include "strategies/sidecar.h"
@@ -26,6 +27,7 @@ class TouchedPages {
       range = ranges_.erase(range);
     }
     ranges_[first] = last;
+    pages_ += last - first - covered;
     return (last - first - covered) * kPageBytes;
   }
 
@@ -38,16 +40,14 @@ class TouchedPages {
     ranges_.erase(range);
     if (begin < first) ranges_[begin] = first;
     if (end > last) ranges_[last] = end;
+    pages_ -= last - first;
   }
 
-  uint64_t bytes() const {
-    uint64_t pages = 0;
-    for (const auto& [first, last] : ranges_) pages += last - first;
-    return pages * kPageBytes;
-  }
+  uint64_t bytes() const { return pages_ * kPageBytes; }
 
  private:
   std::map<uint64_t, uint64_t> ranges_;
+  uint64_t pages_ = 0;
 };
 
 // What a live buffer costs beside its pages: jemalloc keeps 128 bytes (edata_t) and about three words of its radix tree
@@ -57,10 +57,19 @@ constexpr uint64_t kBytesPerBuffer = 192;
 // What a loading thread costs: its stack's pages, its allocator cache, its reader.
 constexpr uint64_t kBytesPerThread = 64 << 10;
 
+// Page tables of `bytes` of touched memory that lie together: a page for each 2 MiB and one for each GiB above those,
+// and one of both for where the stretch does not begin on such a border. They stay when pages are given back (kernels
+// from 6.14 on may free them earlier), and go when the stretch is unmapped.
+uint64_t page_tables_of(uint64_t bytes) {
+  constexpr uint64_t kLowest = 2u << 20, kNext = 1u << 30;
+  return bytes == 0 ? 0 : (bytes / kLowest + bytes / kNext + 2) * kPageBytes;
+}
+
 class Predictor : public Steps {
  public:
   explicit Predictor(const Request& request) : request_(request) {
     table_ = request.checkpoint.table_bytes() + request.layouts.capacity() * sizeof(Layout);
+    places_.reserve(request.layouts.size());
     settle(0);
   }
 
@@ -72,6 +81,7 @@ class Predictor : public Steps {
     result.weights = static_cast<uint64_t>(most_.weights);
     result.staging = static_cast<uint64_t>(most_.staging);
     result.overhead = static_cast<uint64_t>(most_.overhead);
+    result.page_tables = static_cast<uint64_t>(held_ - most_.need());
     return result;
   }
 
@@ -80,7 +90,9 @@ class Predictor : public Steps {
   Place allocate(Purpose purpose, uint64_t bytes) override {
     const uint64_t rounded = page_rounded(bytes);
     (purpose == Purpose::weights ? weights_ : staging_) += rounded;
-    const Place place{Place::Kind::buffer, know({rounded, purpose, {}, 0})};
+    told_.most_weights = std::max(told_.most_weights, weights_);
+    most_staging_ = std::max(most_staging_, staging_);
+    const Place place{Place::Kind::buffer, know({rounded, purpose, nullptr})};
     settle(0);
     return place;
   }
@@ -91,24 +103,23 @@ class Predictor : public Steps {
     vacant_.push_back(buffer.id);
   }
 
-  Place map(uint32_t file) override {
-    return {Place::Kind::mapping, know({0, Purpose::weights, {}, request_.checkpoint.files.at(file).bytes})};
-  }
+  Place map(uint32_t file) override { return know_mapping(request_.checkpoint.files.at(file).bytes); }
 
   // Only `populate` promises pages; what else the kernel reads ahead is its own affair and not mapped.
   void advise(Place mapping, Advice advice) override {
-    if (advice == Advice::populate) touch({mapping}, places_.at(mapping.id).file_bytes);
+    if (advice == Advice::populate) touch({mapping}, mapping_at(mapping).bytes);
   }
 
   void unmap(Place mapping) override {
-    TouchedPages& touched = places_.at(mapping.id).touched;
-    reclaimable_ -= touched.bytes();
-    touched = {};
+    const Mapping& mapped = mapping_at(mapping);
+    reclaimable_ -= mapped.touched.bytes();
+    mapping_tables_ -= page_tables_of(mapped.ever_touched);
+    places_[mapping.id] = {};
     vacant_.push_back(mapping.id);
   }
 
   void drop(Place mapping, const Extent& extent) override {
-    TouchedPages& touched = places_.at(mapping.id).touched;
+    TouchedPages& touched = mapping_at(mapping).touched;
     const uint64_t before = touched.bytes();
     touched.drop(extent.offset, extent.bytes);
     reclaimable_ -= before - touched.bytes();
@@ -117,16 +128,16 @@ class Predictor : public Steps {
   // Content that has to be read to be known counts as absent: the making costs no less.
   std::optional<Place> find_file(const Sidecar& sidecar) override {
     if (!sidecar.find(nullptr)) return std::nullopt;
-    return map_sidecar(sidecar);
+    return know_mapping(sidecar.bytes());
   }
   Place make_file(const Sidecar& sidecar) override {
     settle(Sidecar::kBufferBytes);
-    return map_sidecar(sidecar);
+    return know_mapping(sidecar.bytes());
   }
   Place keep_file(const Sidecar& sidecar, Place made) override {
     unmap(made);
     settle(Sidecar::kBufferBytes);
-    return map_sidecar(sidecar);
+    return know_mapping(sidecar.bytes());
   }
 
   void read_file(const Extent&, Spot) override {}
@@ -200,11 +211,15 @@ class Predictor : public Steps {
   void opaque(const std::function<void(Memory&)>&) override { unpredictable_ = true; }
 
  private:
+  struct Mapping {
+    uint64_t bytes = 0;
+    TouchedPages touched;
+    uint64_t ever_touched = 0;  // at most: what is dropped and touched again is counted twice
+  };
   struct Known {
     uint64_t rounded = 0;
     Purpose purpose = Purpose::weights;
-    TouchedPages touched;  // of a mapping
-    uint64_t file_bytes = 0;
+    std::unique_ptr<Mapping> mapping;  // null: a buffer
   };
 
   using Wide = __int128;  // a file may claim tensors that are as large together as 64 bits can say
@@ -253,6 +268,10 @@ class Predictor : public Steps {
   void keep(const Sum& most, Wide least) {
     least_ = std::max(least_, least);
     if (most.need() > most_.need()) most_ = most;
+    // An arena keeps its addresses, and with them its page tables.
+    held_ = std::max<Wide>(held_, most.need() + page_tables_of(told_.most_weights) +
+                                      page_tables_of(std::max(most_staging_, static_cast<uint64_t>(most.staging))) +
+                                      page_tables_of(static_cast<uint64_t>(most.overhead)) + mapping_tables_);
   }
 
   uint32_t know(Known known) {
@@ -266,14 +285,22 @@ class Predictor : public Steps {
     return id;
   }
 
-  Place map_sidecar(const Sidecar& sidecar) {
-    return {Place::Kind::mapping, know({0, Purpose::weights, {}, sidecar.bytes()})};
+  Place know_mapping(uint64_t bytes) {
+    return {Place::Kind::mapping, know({0, Purpose::weights, std::make_unique<Mapping>(Mapping{bytes, {}, 0})})};
   }
+  Mapping& mapping_at(Place place) { return *places_.at(place.id).mapping; }
 
   void touch(Spot spot, uint64_t bytes) {
     if (spot.place.kind != Place::Kind::mapping) return;
-    reclaimable_ += places_.at(spot.place.id).touched.touch(spot.offset, bytes);
+    Mapping& mapping = mapping_at(spot.place);
+    const uint64_t grown = mapping.touched.touch(spot.offset, bytes);
+    if (grown == 0) return;
+    reclaimable_ += grown;
     told_.reclaimable = std::max(told_.reclaimable, reclaimable_);
+    mapping_tables_ -= page_tables_of(mapping.ever_touched);
+    mapping.ever_touched = std::min(mapping.ever_touched + grown, page_rounded(mapping.bytes));
+    mapping_tables_ += page_tables_of(mapping.ever_touched);
+    settle(0);
   }
 
   const Request& request_;
@@ -281,6 +308,9 @@ class Predictor : public Steps {
   std::vector<uint32_t> vacant_;  // ids to use again
   uint64_t table_ = 0;            // what is there before the first step
   uint64_t weights_ = 0, staging_ = 0, reclaimable_ = 0;
+  uint64_t most_staging_ = 0;
+  uint64_t mapping_tables_ = 0;
+  Wide held_ = 0;    // the largest sum of need and page tables at one instant
   Sum item_peak_;    // of the item of `each` that is under way
   Sum most_;         // the largest so far
   Wide least_ = 0;   // the largest that cannot have been avoided by any order

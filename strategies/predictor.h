@@ -22,6 +22,9 @@ struct Prediction {
   uint64_t staging = 0;
   uint64_t overhead = 0;     // the checkpoint's tensor table, and what each live buffer costs beside its pages
   uint64_t reclaimable = 0;  // the largest sum of touched pages of file mappings at one instant
+  // What page tables add to the need where both together are highest: they are no part of it, and count in a limit.
+  uint64_t page_tables = 0;
+  uint64_t most_weights = 0;  // the largest sum of weights at one instant, which may be another than the need's
   // Encoded tensors that the strategy cannot treat in its own way, and why (Encoding::reason): bytes by reason.
   std::map<std::string, uint64_t> fallen_back;
 };

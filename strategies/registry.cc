@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "strategies/builtin.h"
 #include "strategies/error.h"
@@ -138,5 +139,9 @@ Request::Request(const Checkpoint& checkpoint_, Target target_, int passes_, con
   layouts.reserve(checkpoint.tensors.size());
   for (const Tensor& tensor : checkpoint.tensors) layouts.push_back(layout(tensor.dtype, tensor.shape, target));
 }
+
+Request::Request(const Checkpoint& checkpoint_, Target target_, int passes_, const Options& options_,
+                 std::vector<Layout> layouts_)
+    : checkpoint(checkpoint_), target(target_), layouts(std::move(layouts_)), passes(passes_), options(options_) {}
 
 }  // namespace weighbridge

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -88,7 +89,12 @@ Sidecar::Sidecar(const Request& request, const std::string& folder)
     const bool viewed = request.checkpoint.tensors[tensor].plain() && !layout.converted();
     if (viewed || layout.loaded_bytes == 0 || holder(request, tensor) != tensor) continue;
     offsets_[tensor] = bytes_;
-    bytes_ += (layout.loaded_bytes + kAlignment - 1) / kAlignment * kAlignment;
+    // A file may claim tensors that no disk holds: no room is then found for the sum, whatever it is cut to.
+    const uint64_t padding = (kAlignment - layout.loaded_bytes % kAlignment) % kAlignment;
+    if (__builtin_add_overflow(bytes_, layout.loaded_bytes, &bytes_) ||
+        __builtin_add_overflow(bytes_, padding, &bytes_)) {
+      bytes_ = UINT64_MAX / 2;
+    }
   }
   layout_ = layout_digest();
   // Checkpoints of one architecture have one layout: the path tells them apart.

@@ -35,6 +35,9 @@ struct Request {
   const Options& options;
 
   Request(const Checkpoint& checkpoint_, Target target_, int passes_, const Options& options_);
+  // With the layouts of another request for the same checkpoint and target.
+  Request(const Checkpoint& checkpoint_, Target target_, int passes_, const Options& options_,
+          std::vector<Layout> layouts_);
 };
 
 class Strategy {

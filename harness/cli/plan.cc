@@ -8,7 +8,10 @@
 #include "harness/run/interrupt.h"
 #include "reports/aggregate.h"
 #include "reports/json.h"
+#include "reports/summary.h"
+#include "reports/terminal.h"
 #include "reports/verdict.h"
+#include "reports/what_if.h"
 #include "strategies/error.h"
 #include "strategies/strategy.h"
 
@@ -35,19 +38,22 @@ class Plan : public Verb {
     const std::optional<uint64_t> limit = limit_.empty() ? std::nullopt : std::optional(parse_bytes(limit_, "--limit"));
     catch_interrupts();
     std::vector<std::string> notes;
-    reports::Record record = plan_matrix(matrix_.request(), notes);
-    if (limit) record.machine.limits = {{"--limit", *limit}};  // alone: the question is about another machine
+    MatrixRequest request = matrix_.request();
+    request.with_others = true;
+    Planned planned = plan_matrix(request, notes);
+    reports::Record& record = planned.record;
+    // Alone: the question is about another machine.
+    if (limit) record.machine.limits = {{reports::kAskedLimit, *limit}};
     for (reports::Cell& cell : record.cells) {
       cell.verdict = reports::verdict::not_run;
       cell.reason = "predicted, not measured";
       reports::aggregate(cell, record.machine.error_bytes);
     }
-    // As run ends: 1 where nothing is going to fit.
-    const reports::Limit* bites = record.limit();
-    const bool any_fits =
-        bites == nullptr || std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& cell) {
-          return !cell.predicted || cell.predicted->need_bytes <= bites->bytes;
-        });
+    record.what_if = reports::what_if(record, planned.others);
+    // As run ends: 1 where nothing is going to fit. A way without a prediction may.
+    const bool any_fits = std::any_of(record.cells.begin(), record.cells.end(), [&](const reports::Cell& cell) {
+      return !cell.predicted || reports::fits_in(record, cell);
+    });
     if (json_) {
       reports::write_record(stdout, record);
       return any_fits ? kDone : kNothingFits;

@@ -122,9 +122,26 @@ Planned plan_cells(const MatrixRequest& request, const Cages* cages, std::vector
   for (const std::string& strategy : strategies_wanted) {
     for (const std::string& dtype : dtypes) cells.push_back({strategy, dtype});
   }
-  const Description description = describe_checkpoint(request.model, plugins, cells, request.passes, request.worker);
+  const size_t asked = cells.size();
+  if (request.with_others) {
+    for (const Strategy* strategy : strategies()) {
+      for (const TargetInfo& target : targets()) {
+        const JobCell other{std::string(strategy->name()), std::string(target.name)};
+        const bool known = std::any_of(cells.begin(), cells.end(), [&](const JobCell& cell) {
+          return cell.strategy == other.strategy && cell.dtype == other.dtype;
+        });
+        if (!known) cells.push_back(other);
+      }
+    }
+  }
+  Description description = describe_checkpoint(request.model, plugins, cells, request.passes, request.worker);
 
   Planned planned;
+  for (size_t index = asked; index < description.cells.size(); ++index) {
+    const bool native = description.cells[index].dtype == "native";
+    if (native || !description.same_as_native[index]) planned.others.push_back(std::move(description.cells[index]));
+  }
+  description.cells.resize(asked);
   const bool limited = has_limit(request);
   reports::Record& record = planned.record;
   record.version = kVersion;

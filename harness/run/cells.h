@@ -30,9 +30,10 @@ struct MatrixRequest {
   std::optional<uint64_t> timeout_ns;
   GuardSettings guard;
   WorkerSettings worker;
-  std::string command;  // for the record
-  std::string journal;  // path; empty: none is kept
-  bool resume = false;  // go on with the journal that is there
+  bool with_others = false;  // describes every other strategy and dtype too (Planned::others)
+  std::string command;       // for the record
+  std::string journal;       // path; empty: none is kept
+  bool resume = false;       // go on with the journal that is there
 };
 
 bool has_limit(const MatrixRequest& request);
@@ -40,6 +41,9 @@ bool has_limit(const MatrixRequest& request);
 struct Planned {
   reports::Record record;          // machine, checkpoint and settings, and the cells with their predictions
   std::vector<std::string> files;  // of the checkpoint
+  // The ways that were not asked for, where with_others: every strategy with its defaults in every dtype that is not
+  // what is stored already.
+  std::vector<reports::Cell> others;
 };
 
 // Where the cells' cages are: finds out by making one, so not for a plan that is only read. `notes` are lines for a

@@ -8,6 +8,7 @@
 
 #include "harness/probe/clocks.h"
 #include "harness/probe/page_cache.h"
+#include "reports/forecast.h"
 #include "strategies/error.h"
 
 namespace weighbridge {
@@ -64,6 +65,21 @@ PluginInfo describe_plugin(const std::string& path, uint64_t timeout_ns, const W
   return plugin;
 }
 
+reports::Prediction prediction_of(const nlohmann::json& predicted, const nlohmann::json& floor) {
+  reports::Prediction made{predicted.at("need"), predicted.at("reclaimable"), predicted.at("weights"),
+                           predicted.at("staging"), predicted.at("overhead")};
+  if (predicted.at("least_need") != predicted.at("need")) made.least_need_bytes = predicted.at("least_need");
+  made.most_weights_bytes = predicted.at("most_weights");
+  reports::Bytes tables = predicted.at("page_tables");
+  if (!floor.is_null()) {
+    made.floor_bytes = floor.at("need").get<reports::Bytes>();
+    tables += floor.at("page_tables").get<reports::Bytes>();
+  }
+  made.page_table_bytes = tables;
+  made.limit_bytes = reports::limit_to_ask_for(made);
+  return made;
+}
+
 }  // namespace
 
 std::vector<PluginInfo> describe_plugins(const std::vector<std::string>& paths, uint64_t timeout_ns,
@@ -101,6 +117,11 @@ Description describe_checkpoint(const std::string& model, const std::vector<Plug
   checkpoint.tensors = json.at("tensors");
   checkpoint.parameters = json.at("parameters");
   checkpoint.largest_tensor_bytes = json.at("largest_tensor_bytes");
+  checkpoint.tied_bytes = json.at("tied_bytes");
+  if (const auto& layer = json.at("largest_layer"); !layer.is_null()) {
+    checkpoint.largest_layer = layer.at("name");
+    checkpoint.largest_layer_bytes = layer.at("bytes");
+  }
   checkpoint.dtypes = json.at("dtypes").get<std::map<std::string, reports::Bytes>>();
   checkpoint.encodings = json.at("encodings").get<std::map<std::string, reports::Bytes>>();
   for (const auto& remark : json.at("remarks"))
@@ -118,11 +139,10 @@ Description describe_checkpoint(const std::string& model, const std::vector<Plug
     cell.dtype = cells[index].dtype;
     cell.fallen_back = described.at("fallen_back").get<std::map<std::string, reports::Bytes>>();
     if (const auto& predicted = described.at("predicted"); !predicted.is_null()) {
-      cell.predicted =
-          reports::Prediction{predicted.at("need"),    predicted.at("reclaimable"), predicted.at("weights"),
-                              predicted.at("staging"), predicted.at("overhead"),    std::nullopt};
-      if (predicted.at("least_need") != predicted.at("need"))
-        cell.predicted->least_need_bytes = predicted.at("least_need");
+      cell.predicted = prediction_of(predicted, json.at("floor"));
+      if (!cell.predicted->floor_bytes) {
+        cell.unavailable["predicted.floor_bytes"] = "the worker could not read /proc/self/status";
+      }
     } else {
       cell.unavailable["predicted"] = cell.plugin.empty() ? "this strategy has no plan that could be counted"
                                                           : "a plug-in has no plan that could be counted";

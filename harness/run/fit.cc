@@ -13,6 +13,7 @@
 #include "harness/run/interrupt.h"
 #include "harness/run/trial_maker.h"
 #include "reports/aggregate.h"
+#include "reports/forecast.h"
 #include "reports/phases.h"
 #include "reports/units.h"
 #include "reports/verdict.h"
@@ -218,8 +219,7 @@ class FitRun {
     const Trial& typical = free.trials.front();
     const Bytes held = held_at_most(typical), tolerance = tolerance_for(held);
     if (way.predicted) {
-      fit.predicted_bytes = way.predicted->need_bytes + typical.floor_bytes.value_or(0) +
-                            reports::largest(typical, &reports::Phase::page_table_bytes).value_or(0);
+      fit.predicted_bytes = reports::must_hold(*way.predicted);
     } else {
       fit.unavailable["predicted_bytes"] = way.unavailable.at("predicted");
     }

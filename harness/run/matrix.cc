@@ -191,10 +191,10 @@ class MatrixRun {
 
 }  // namespace
 
-reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes) {
+Planned plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes) {
   MatrixRequest planned = request;
   planned.loads = false;
-  return plan_cells(planned, nullptr, notes).record;
+  return plan_cells(planned, nullptr, notes);
 }
 
 reports::Record run_matrix(const MatrixRequest& request, MatrixEvents& events) {

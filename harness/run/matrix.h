@@ -27,9 +27,9 @@ class MatrixEvents {
   virtual void found(const reports::Fit&) {}
 };
 
-// A record with the machine, the checkpoint and the predicted cells, and nothing run; `notes` are lines for a person.
-// Throws Error.
-reports::Record plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes);
+// The record has the machine, the checkpoint and the predicted cells, and nothing was run; `notes` are lines for a
+// person. Throws Error.
+Planned plan_matrix(const MatrixRequest& request, std::vector<std::string>& notes);
 
 // Runs it. When interrupted, returns what was measured with settings.interrupted set. Throws Error before the first
 // trial (the checkpoint, the words), never after.

@@ -1,8 +1,9 @@
-// Predicted beside measured: both without the floor, on one scale.
+// Predicted beside measured: both with the floor, on one scale.
 #include <algorithm>
 #include <cstdlib>
 
 #include "reports/html/sections.h"
+#include "reports/summary.h"
 #include "reports/units.h"
 
 namespace weighbridge::reports::html {
@@ -42,9 +43,8 @@ void write_predictions(Out& out, const View& view) {
   for (size_t i = 0; i < view.record.cells.size(); ++i) {
     const Cell& cell = view.cell(i);
     if (!cell.predicted || !cell.need_bytes || !cell.floor_bytes || ended_early(cell) || cell.verdict.empty()) continue;
-    const Bytes floor = std::min(*cell.floor_bytes, *cell.need_bytes);
-    const Bytes measured = *cell.need_bytes - floor;
-    pairs.push_back({i, cell.predicted->need_bytes, measured, cell.predicted->off(measured)});
+    const Bytes loaded = *cell.need_bytes - std::min(*cell.floor_bytes, *cell.need_bytes);
+    pairs.push_back({i, *predicted_need(cell), *cell.need_bytes, cell.predicted->off(loaded)});
     scale = std::max({scale, pairs.back().predicted, pairs.back().measured});
   }
   out.raw(
@@ -56,7 +56,7 @@ void write_predictions(Out& out, const View& view) {
   }
   const auto off = static_cast<size_t>(std::count_if(pairs.begin(), pairs.end(), apart));
   out.print(
-      "<p class=\"lead\">A strategy is a plan, and the prediction is the same plan on a counter. Both without the "
+      "<p class=\"lead\">A strategy is a plan, and the prediction is the same plan on a counter. Both with the "
       "floor. {} of {} {} within 2 % and 4 MiB.</p>\n<p class=\"key\"><span><i class=\"was\"></i>predicted</span>"
       "<span><i class=\"is\"></i>measured</span></p>\n",
       pairs.size() - off, counted(pairs.size(), "way", "ways"), pairs.size() - off == 1 ? "agrees" : "agree");

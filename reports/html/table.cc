@@ -45,7 +45,7 @@ void write_row(Out& out, const View& view, size_t index) {
   if (limit && cell.need_bytes) out.print(" <small>{}</small>", share(*cell.need_bytes, *limit));
   out.print("</span>{}</td><td class=\"v\">{}</td>", need_bar(view, cell), verdict_word(cell.verdict));
   write_figure(out, cell.reclaimable_bytes, bytes_or_dash(cell.reclaimable_bytes));
-  const Figure predicted = cell.predicted ? Figure(cell.predicted->need_bytes) : Figure();
+  const Figure predicted = predicted_need(cell);
   write_figure(out, predicted, bytes_or_dash(predicted));
   write_difference(out, cell);
   write_figure(out, cell.cpu_ns, time_or_dash(cell.cpu_ns));
@@ -62,7 +62,7 @@ void write_table(Out& out, const View& view) {
   if (view.record.cells.empty()) return;
   out.raw(
       "<section id=\"cells\" aria-labelledby=\"h-cells\">\n<h2 id=\"h-cells\">All figures</h2>\n<p class=\"lead\">"
-      "The need includes the floor, the prediction does not; their difference is taken without it. Times and faults "
+      "The floor is in the need and in the prediction. Times and faults "
       "are medians over the trials.</p>\n<p class=\"key\"><span><i class=\"f-need\"></i>need</span><span><i "
       "class=\"f-file\"></i>"
       "reclaimable, on top</span>");

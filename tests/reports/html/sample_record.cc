@@ -99,9 +99,12 @@ Cell cell_of(const Shape& shape, const Kind& kind, std::mt19937& random, int& or
                                                                   : kind.size == 1 ? 0
                                                                                    : shape.staging);
   const Bytes planned = static_cast<Bytes>(parts * static_cast<double>(stored)) / 4096 * 4096;
-  cell.predicted = Prediction{planned, static_cast<Bytes>(shape.file * static_cast<double>(stored)),
+  cell.predicted = Prediction{planned,
+                              static_cast<Bytes>(shape.file * static_cast<double>(stored)),
                               views ? 0 : static_cast<Bytes>(kind.size * static_cast<double>(stored)),
-                              two_copies ? stored : static_cast<Bytes>(shape.staging * static_cast<double>(stored)), 0, std::nullopt};
+                              two_copies ? stored : static_cast<Bytes>(shape.staging * static_cast<double>(stored)),
+                              0,
+                              std::nullopt};
   const Bytes whole = planned + floor_bytes + 36 * KiB;
   const bool killed = whole > *cell.limit_bytes;
   const Bytes need = killed ? *cell.limit_bytes - 3 * MiB : whole;
@@ -207,6 +210,9 @@ Record base_record() {
                        148,
                        124'439'808,
                        154'389'504,
+                       "wte",
+                       154'389'504,
+                       0,
                        {{"f32", stored}},
                        {},
                        {}};

@@ -100,6 +100,29 @@ TEST_CASE("a populated mapping is reclaimable whole before anything is used; oth
     REQUIRE(prediction);
     CHECK((prediction->reclaimable > 0) == (advice == Advice::populate));
   }
+TEST_CASE("page tables are what they add to the need: of live addresses, and of mapped pages as they are touched") {
+  constexpr uint64_t kTable = 4096, kArena = 2 * kTable;  // one for each 2 MiB and GiB begun beside the whole ones
+  const auto tables_of = [](std::function<void(Steps&)> steps) { return predict_steps(std::move(steps))->page_tables; };
+  const uint64_t overhead = kArena;  // the tensor table's
+  CHECK(tables_of([](Steps& steps) { steps.allocate(Purpose::weights, 64u << 20); }) ==
+        32 * kTable + kArena + overhead);
+  CHECK(tables_of([](Steps& steps) { steps.allocate(Purpose::weights, 3u << 30); }) ==
+        (3 * 512 + 3) * kTable + kArena + overhead);
+  // What was given back keeps its addresses; the peak of need and tables is where the second half is still there.
+  CHECK(tables_of([](Steps& steps) {
+          steps.free(steps.allocate(Purpose::staging, 64u << 20));
+          steps.allocate(Purpose::weights, 128u << 20);
+        }) == (32 + 64) * kTable + 2 * kArena + overhead);
+  // A mapping's grow as it is touched, which raises no need, and go with it.
+  const auto mapped = predict_steps([](Steps& steps) {
+    steps.allocate(Purpose::weights, 4096);
+    const Place mapping = steps.map(0);
+    steps.use(0, {mapping, 0});
+    steps.unmap(mapping);
+  });
+  CHECK(mapped->page_tables == 2 * kArena + overhead);
+  CHECK(mapped->most_weights == 4096);
+  CHECK(mapped->need == 4096 + mapped->overhead);
 }
 
 TEST_CASE("a plan with an opaque step has no prediction") {
