@@ -100,6 +100,8 @@ TEST_CASE("a populated mapping is reclaimable whole before anything is used; oth
     REQUIRE(prediction);
     CHECK((prediction->reclaimable > 0) == (advice == Advice::populate));
   }
+}
+
 TEST_CASE("page tables are what they add to the need: of live addresses, and of mapped pages as they are touched") {
   constexpr uint64_t kTable = 4096, kArena = 2 * kTable;  // one for each 2 MiB and GiB begun beside the whole ones
   const auto tables_of = [](std::function<void(Steps&)> steps) { return predict_steps(std::move(steps))->page_tables; };
