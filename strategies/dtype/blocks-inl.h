@@ -7,7 +7,7 @@
 //
 // Rounding must be ggml's: half away from zero for q8_0, where vectors round half to even or cut. Cutting what had the
 // largest float below 0.5 added to its magnitude does it: exactly 0.5 is carried over by the addition's own rounding,
-// and nothing below it is (blocks_test.cc tries every float that can come).
+// and nothing below it is (scripts/exhaustive tries every float).
 //
 // Included once per Highway target, hence the guard.
 #if defined(WEIGHBRIDGE_STRATEGIES_DTYPE_BLOCKS_INL_H_) == defined(HWY_TARGET_TOGGLE)
