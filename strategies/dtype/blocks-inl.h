@@ -43,17 +43,38 @@ constexpr size_t kBlockBytes = kQuantised * sizeof(float);  // of a block's valu
 using FBlock = hn::CappedTag<float, kQuantised / 2>;
 using IBlock = hn::RebindToSigned<FBlock>;
 
-HWY_INLINE int32_t LargestOfBlock(const uint8_t* values) {
-  const FBlock d;
+// Of one block's magnitudes, those that are the largest in their lane.
+HWY_INLINE hn::Vec<IBlock> LargestByLane(const uint8_t* values) {
   const IBlock di;
-  const size_t lanes = hn::Lanes(d);
+  const size_t lanes = hn::Lanes(di);
   auto m0 = hn::Zero(di);
   auto m1 = hn::Zero(di);
   for (size_t i = 0; i < kQuantised; i += 2 * lanes) {
     m0 = hn::Max(m0, hn::And(LoadBytes(di, values + i * sizeof(float)), hn::Set(di, 0x7fffffff)));
     m1 = hn::Max(m1, hn::And(LoadBytes(di, values + (i + lanes) * sizeof(float)), hn::Set(di, 0x7fffffff)));
   }
-  return hn::GetLane(hn::MaxOfLanes(di, hn::Max(m0, m1)));
+  return hn::Max(m0, m1);
+}
+
+// The bits of the largest magnitudes of blocks `first` and the three after it; after `last` comes `last` again. Four at
+// once, as their lanes can then be folded onto each other: 3 instructions a block where each alone takes 10.
+HWY_INLINE void LargestOfFour(const uint8_t* values, size_t first, size_t last, int32_t* largest) {
+  const IBlock di;
+  const hn::Repartition<uint64_t, IBlock> pairs;
+  const hn::FixedTag<int32_t, 4> four;
+  const auto a = LargestByLane(values + first * kBlockBytes);
+  const auto b = LargestByLane(values + std::min(first + 1, last) * kBlockBytes);
+  const auto c = LargestByLane(values + std::min(first + 2, last) * kBlockBytes);
+  const auto e = LargestByLane(values + std::min(first + 3, last) * kBlockBytes);
+  const auto ab = hn::BitCast(pairs, hn::Max(hn::InterleaveLower(di, a, b), hn::InterleaveUpper(di, a, b)));
+  const auto ce = hn::BitCast(pairs, hn::Max(hn::InterleaveLower(di, c, e), hn::InterleaveUpper(di, c, e)));
+  const auto folded =
+      hn::Max(hn::BitCast(di, hn::InterleaveLower(pairs, ab, ce)), hn::BitCast(di, hn::InterleaveUpper(pairs, ab, ce)));
+  HWY_ALIGN int32_t lanes[kQuantised / 2];  // a, b, c, e in each 128 bits
+  hn::Store(folded, di, lanes);
+  auto result = hn::Load(four, lanes);
+  for (size_t i = 4; i < hn::Lanes(di); i += 4) result = hn::Max(result, hn::Load(four, lanes + i));
+  hn::StoreU(result, four, largest);
 }
 
 struct ToQ8 {
@@ -61,7 +82,7 @@ struct ToQ8 {
   static constexpr size_t kBytes = 34;
   static constexpr float kDivisor = 127.0F;
 
-  static HWY_INLINE int32_t Extreme(const uint8_t* values) { return LargestOfBlock(values); }
+  static HWY_INLINE int32_t Extreme(const uint8_t* /*values*/, int32_t largest) { return largest; }
 
   static HWY_INLINE void Codes(const uint8_t* values, float inverse, uint8_t* codes) {
     const FBlock d;
@@ -84,23 +105,22 @@ struct ToQ4 {
   static constexpr float kDivisor = -8.0F;
 
   // The first element of the largest magnitude, as its sign is the scale's.
-  static HWY_INLINE int32_t Extreme(const uint8_t* values) {
+  static HWY_INLINE int32_t Extreme(const uint8_t* values, int32_t largest) {
     const IBlock di;
     const size_t lanes = hn::Lanes(di);
-    const int32_t magnitude_bits = LargestOfBlock(values);
-    const auto largest = hn::Set(di, magnitude_bits);
+    const auto wanted = hn::Set(di, largest);
     uint32_t found = 0;  // a bit for each element
     for (size_t i = 0; i < kQuantised; i += lanes) {
       const auto magnitude = hn::And(LoadBytes(di, values + i * sizeof(float)), hn::Set(di, 0x7fffffff));
       uint8_t bits[8] = {};
-      hn::StoreMaskBits(di, hn::Eq(magnitude, largest), bits);
+      hn::StoreMaskBits(di, hn::Eq(magnitude, wanted), bits);
       uint32_t of_vector;
       std::memcpy(&of_vector, bits, sizeof of_vector);
       found |= of_vector << i;
     }
     int32_t extreme;
     std::memcpy(&extreme, values + hwy::Num0BitsBelowLS1Bit_Nonzero32(found) * sizeof(float), sizeof extreme);
-    return magnitude_bits == 0 ? 0 : extreme;  // ggml has no -0 here
+    return largest == 0 ? 0 : extreme;  // ggml has no -0 here
   }
 
   static HWY_INLINE void Codes(const uint8_t* values, float inverse, uint8_t* codes) {
@@ -129,7 +149,8 @@ HWY_INLINE void QuantiseTile(const uint8_t* HWY_RESTRICT values, size_t blocks, 
   HWY_ALIGN float scales[kTileBlocks];
   HWY_ALIGN float inverses[kTileBlocks];
   HWY_ALIGN uint16_t halves[kTileBlocks];
-  for (size_t i = 0; i < blocks; ++i) extremes[i] = To::Extreme(values + i * kBlockBytes);
+  for (size_t i = 0; i < blocks; i += 4) LargestOfFour(values, i, blocks - 1, extremes + i);
+  for (size_t i = 0; i < blocks; ++i) extremes[i] = To::Extreme(values + i * kBlockBytes, extremes[i]);
 
   auto largest = hn::Zero(di);  // of the bits that decide whether a block is out of the ordinary
   for (size_t i = 0; i < kTileBlocks; i += hn::Lanes(d)) {
