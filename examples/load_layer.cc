@@ -7,7 +7,7 @@
 
 int main(int count, char** words) {
   if (count < 2 || count > 4) {
-    std::fprintf(stderr, "usage: load_layer MODEL [LAYER [native|f32|f16|bf16|int8]]\n");
+    std::fprintf(stderr, "usage: load_layer MODEL [LAYER [native|f32|f16|bf16|int8|q8_0|q4_0|f8_e4m3]]\n");
     return 2;
   }
   try {

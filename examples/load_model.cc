@@ -11,7 +11,7 @@
 
 int main(int count, char** words) {
   if (count < 2 || count > 4) {
-    std::fprintf(stderr, "usage: load_model MODEL [native|f32|f16|bf16|int8 [STRATEGY]]\n");
+    std::fprintf(stderr, "usage: load_model MODEL [native|f32|f16|bf16|int8|q8_0|q4_0|f8_e4m3 [STRATEGY]]\n");
     return 2;
   }
   const char* dtype = count > 2 ? words[2] : "native";

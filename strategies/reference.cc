@@ -32,7 +32,7 @@ class Delivery {
       part.loaded_bytes = part.rows * sizeof(float) + part.elements;
     } else {
       part.row_elements = part.elements;
-      part.loaded_bytes = part.elements * block(part.loaded).bytes;
+      part.loaded_bytes = packed_bytes(part.loaded, part.elements).value();
     }
     if (buffer.size() < part.loaded_bytes) buffer.resize(part.loaded_bytes);
     scalar::convert(part, 0, part.elements, stored, buffer.data(), &accuracy_);

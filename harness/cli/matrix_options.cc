@@ -16,7 +16,7 @@ void MatrixOptions::define(CLI::App& app) {
   app.add_option("--strategy", strategies, "strategies, comma-separated, with options: stream:chunk=1MiB [all]")
       ->type_name("A,B")
       ->allow_extra_args(false);
-  app.add_option("--dtype", dtypes, "dtypes, comma-separated [native,f32,f16,int8, less what equals native]")
+  app.add_option("--dtype", dtypes, "dtypes, comma-separated (see list) [native,f32,f16,int8, less what equals native]")
       ->type_name("X,Y")
       ->allow_extra_args(false);
   define_plugins(app, plugins);

@@ -17,9 +17,10 @@
 // that does not hold what it must ends in an Error. A file that somebody changes while it is loaded, or cuts while it
 // is mapped (SIGBUS), cannot be guarded against.
 //
-// A dtype is a text ("native", "f32", "f16", "bf16", "int8") or the Dtype itself. Tensors that have no value to convert
-// (integers, masks, packed types) arrive as they are stored: Weight::dtype() tells. int8 is symmetric, with one f32
-// scale a row.
+// A dtype is a text ("native", "f32", "f16", "bf16", "int8", "q8_0", "q4_0", "f8_e4m3") or the Dtype itself. Tensors
+// that have no form in it arrive as they are stored, which Weight::dtype() tells: integers, masks and packed types, and
+// for q8_0 and q4_0 also scalars, vectors and rows (of the last dimension) that are no multiple of 32. int8 is
+// symmetric, with one f32 scale a row (of the first dimension); q8_0 and q4_0 are ggml's blocks.
 //
 // Loaders read the table of tensors as they are constructed, and the elements later. What they give owns what it needs
 // and may outlive them. Every function throws Error (weighbridge/error.h), and leaves nothing behind where it does.

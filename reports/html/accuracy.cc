@@ -81,7 +81,7 @@ void write_accuracy(Out& out, const View& view) {
       "aria-labelledby=\"h-accuracy\" tabindex=\"0\"><table class=\"accuracy\"><thead><tr><th "
       "scope=\"col\">dtype</th><th "
       "scope=\"col\">SQNR</th><th scope=\"col\">RMS error</th><th scope=\"col\">largest error</th><th scope=\"col\">"
-      "to infinity</th><th scope=\"col\">flushed to 0</th><th scope=\"col\">clipped</th><th scope=\"col\">NaN lost</th>"
+      "overflowed</th><th scope=\"col\">flushed to 0</th><th scope=\"col\">clipped</th><th scope=\"col\">NaN lost</th>"
       "<th scope=\"col\" class=\"t\">worst tensor</th><th scope=\"col\">kept native</th></tr></thead><tbody>\n");
   for (const Row& row : rows) {
     write_row(out, row, static_cast<size_t>(std::count_if(rows.begin(), rows.end(), [&](const Row& other) {

@@ -1,5 +1,6 @@
 // The kernels, compiled once for each instruction set that Highway knows on this architecture, and chosen when the
-// program runs. decode-inl.h, encode-inl.h, quantise-inl.h and dequantise-inl.h hold them; here they are put together.
+// program runs. decode-inl.h, encode-inl.h, quantise-inl.h, blocks-inl.h and dequantise-inl.h hold them; here they are
+// put together.
 //
 // Bit-exactness over all instruction sets is what makes a checksum comparable between machines, so nothing is left to
 // Highway's conversions where they differ between targets: see WEIGHBRIDGE_NATIVE_F16.
@@ -25,6 +26,7 @@ void Convert(const Layout& layout, uint64_t first, uint64_t count, const std::by
 HWY_AFTER_NAMESPACE();
 #else
 
+#include "strategies/dtype/blocks-inl.h"
 #include "strategies/dtype/decode-inl.h"
 #include "strategies/dtype/dequantise-inl.h"
 #include "strategies/dtype/encode-inl.h"
@@ -49,6 +51,12 @@ void ConvertFrom(const Layout& layout, uint64_t first, uint64_t count, const uin
       return ConvertRun<FromRoundedOnce, ToF16>(source, count, tensor + first * ToF16::kBytes);
     case Dtype::bf16:
       return ConvertRun<FromRoundedOnce, ToBf16>(source, count, tensor + first * ToBf16::kBytes);
+    case Dtype::f8_e4m3:
+      return ConvertRun<FromRoundedOnce, ToF8E4m3>(source, count, tensor + first * ToF8E4m3::kBytes);
+    case Dtype::q8_0:
+      return QuantiseBlocks<From, ToQ8>(source, count, tensor + first / kQuantised * ToQ8::kBytes);
+    case Dtype::q4_0:
+      return QuantiseBlocks<From, ToQ4>(source, count, tensor + first / kQuantised * ToQ4::kBytes);
     case Dtype::int8: {
       const uint64_t row = first / layout.row_elements;
       uint8_t* codes = tensor + layout.rows * sizeof(float) + first;
@@ -69,6 +77,12 @@ void ConvertFromBlocks(const Layout& layout, uint64_t first, uint64_t count, con
       return ConvertBlocks<ToF16>(layout.stored, source, count, tensor + first * ToF16::kBytes);
     case Dtype::bf16:
       return ConvertBlocks<ToBf16>(layout.stored, source, count, tensor + first * ToBf16::kBytes);
+    case Dtype::f8_e4m3:
+      return ConvertBlocks<ToF8E4m3>(layout.stored, source, count, tensor + first * ToF8E4m3::kBytes);
+    case Dtype::q8_0:
+      return RequantiseBlocks<ToQ8>(layout.stored, source, count, tensor + first / kQuantised * ToQ8::kBytes);
+    case Dtype::q4_0:
+      return RequantiseBlocks<ToQ4>(layout.stored, source, count, tensor + first / kQuantised * ToQ4::kBytes);
     case Dtype::int8: {
       const uint64_t row = first / layout.row_elements;
       uint8_t* codes = tensor + layout.rows * sizeof(float) + first;

@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "strategies/dtype/blocks-inl.h"
 #include "strategies/dtype/decode-inl.h"
 #include "strategies/dtype/dtype.h"
 #include "strategies/dtype/encode-inl.h"
@@ -304,6 +305,14 @@ inline void ConvertBlocks<ToF32>(Dtype stored, const uint8_t* source, uint64_t c
     const auto elements = static_cast<size_t>(std::min<uint64_t>(kTile, count - first));
     DequantiseTile(stored, unit, source + first / unit.elements * unit.bytes, elements, target + first * sizeof(float));
   }
+}
+
+// To blocks of another kind.
+template <class To>
+void RequantiseBlocks(Dtype stored, const uint8_t* source, uint64_t count, uint8_t* target) {
+  ForTiles(stored, source, count, [target](const uint8_t* values, uint64_t first, size_t elements) HWY_ATTR {
+    QuantiseTile<To>(values, elements / kQuantised, target + first / kQuantised * To::kBytes);
+  });
 }
 
 template <bool kFiniteOnly>

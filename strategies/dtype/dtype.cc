@@ -93,6 +93,9 @@ constexpr std::array kTargets = {
     TargetInfo{"f16", {Dtype::f16}, "16-bit float: 11 bits of precision, overflows above 65504"},
     TargetInfo{"bf16", {Dtype::bf16}, "16-bit float: 8 bits of precision, the range of f32"},
     TargetInfo{"int8", {Dtype::int8}, "8-bit codes, symmetric, one f32 scale per output row"},
+    TargetInfo{"q8_0", {Dtype::q8_0}, "ggml's 8-bit codes, one f16 scale per 32 elements"},
+    TargetInfo{"q4_0", {Dtype::q4_0}, "ggml's 4-bit codes, one f16 scale per 32 elements"},
+    TargetInfo{"f8_e4m3", {Dtype::f8_e4m3}, "8-bit float: 4 bits of precision, NaN above 464"},
 };
 
 std::optional<uint64_t> product(uint64_t a, uint64_t b) {
@@ -103,6 +106,12 @@ std::optional<uint64_t> product(uint64_t a, uint64_t b) {
 std::optional<uint64_t> sum(uint64_t a, uint64_t b) {
   if (a > std::numeric_limits<uint64_t>::max() - b) return std::nullopt;
   return a + b;
+}
+
+// Whether a tensor of this shape divides into the target's blocks, as ggml would have them.
+bool has_form(std::span<const uint64_t> shape, Dtype target) {
+  const uint32_t elements = block(target).elements;
+  return elements == 1 || (shape.size() > 1 && shape.back() % elements == 0);
 }
 
 std::optional<uint64_t> int8_bytes(uint64_t rows, uint64_t elements) {
@@ -169,6 +178,7 @@ Layout layout(Dtype stored, std::span<const uint64_t> shape, Target target) {
   }
   Layout result{stored, stored, *elements, 1, *elements, *stored_bytes, *stored_bytes};
   if (!target.dtype || *target.dtype == stored || *elements == 0 || !convertible(stored)) return result;
+  if (!has_form(shape, *target.dtype)) return result;
 
   result.loaded = *target.dtype;
   if (result.loaded == Dtype::int8 && shape.size() > 1) {

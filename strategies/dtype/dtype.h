@@ -2,6 +2,7 @@
 // weighbridge/dtype.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -35,16 +36,18 @@ struct TargetInfo {
   Target target;
   std::string_view summary;
 };
-// native, f32, f16, bf16, int8, in this order.
+// native, f32, f16, bf16, int8, q8_0, q4_0, f8_e4m3, in this order.
 std::span<const TargetInfo> targets();
 std::string_view name(Target target);
 std::optional<Target> parse_target(std::string_view name);
 
 // How one tensor lies in memory once delivered.
-//   stored == loaded: its stored bytes, unchanged.
-//   f32, f16, bf16:   elements in C order, little-endian.
-//   int8:             rows x f32 scale, then rows x row_elements x int8 code; value = code x scale of its row.
-//                     The row is the first dimension; a tensor of rank 0 or 1 is one row.
+//   stored == loaded:          its stored bytes, unchanged.
+//   f32, f16, bf16, f8_e4m3:   elements in C order, little-endian.
+//   int8:                      rows x f32 scale, then rows x row_elements x int8 code; value = code x scale of its row.
+//                              The row is the first dimension; a tensor of rank 0 or 1 is one row.
+//   q8_0, q4_0:                ggml's blocks of 32 elements of a row, in C order (ggml.h). The row is ggml's, the last
+//                              dimension.
 struct Layout {
   Dtype stored;
   Dtype loaded;
@@ -54,8 +57,11 @@ struct Layout {
   uint64_t stored_bytes;
   uint64_t loaded_bytes;
   bool converted() const { return stored != loaded; }
-  // The smallest piece of a converted tensor that can be converted apart from the rest: a block, or a row for int8.
-  uint64_t unit_elements() const { return loaded == Dtype::int8 ? row_elements : block(stored).elements; }
+  // The smallest piece of a converted tensor that can be converted apart from the rest: a row for int8, else a block of
+  // the larger kind (all kinds hold a power of two).
+  uint64_t unit_elements() const {
+    return loaded == Dtype::int8 ? row_elements : std::max(block(stored).elements, block(loaded).elements);
+  }
   uint64_t unit_bytes() const { return unit_elements() / block(stored).elements * block(stored).bytes; }
 };
 
@@ -66,8 +72,10 @@ struct Layout {
 bool convertible(Dtype stored);
 
 // `shape` must have passed element_count and packed_bytes for `stored`. A tensor that cannot be converted, or is stored
-// in the target already, or is empty, comes back with loaded == stored. Error (bad_input) where the delivered bytes
-// overflow 64 bits.
+// in the target already, or is empty, comes back with loaded == stored. So does one that has no form in blocks: rows
+// that are no multiple of 32, which ggml cannot hold either (llama.cpp's tools make such a tensor f16), and rank 0 or 1
+// (norms, biases), which llama.cpp leaves alone because they are small and their errors are not. Error (bad_input)
+// where the delivered bytes overflow 64 bits.
 Layout layout(Dtype stored, std::span<const uint64_t> shape, Target target);
 
 }  // namespace weighbridge

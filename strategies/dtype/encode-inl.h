@@ -112,6 +112,52 @@ struct ToF16 {
 #endif
 };
 
+// The low bytes of the 32-bit lanes of four vectors, stored in order; and of one.
+HWY_INLINE void StoreLowBytes(hn::Vec<hn::RebindToUnsigned<F32>> v0, hn::Vec<hn::RebindToUnsigned<F32>> v1,
+                              hn::Vec<hn::RebindToUnsigned<F32>> v2, hn::Vec<hn::RebindToUnsigned<F32>> v3,
+                              uint8_t* target) {
+  const hn::Repartition<uint16_t, F32> d16;
+  const hn::Repartition<uint8_t, F32> d8;
+  const auto low = hn::ConcatEven(d16, hn::BitCast(d16, v1), hn::BitCast(d16, v0));
+  const auto high = hn::ConcatEven(d16, hn::BitCast(d16, v3), hn::BitCast(d16, v2));
+  hn::StoreU(hn::ConcatEven(d8, hn::BitCast(d8, high), hn::BitCast(d8, low)), d8, target);
+}
+HWY_INLINE void StoreLowBytes(hn::Vec<hn::RebindToUnsigned<F32>> value, uint8_t* target) {
+  const hn::RebindToUnsigned<F32> du;
+  const hn::Rebind<uint8_t, F32> d8;
+  // As a signed number of 0 to 255, which is what DemoteTo takes.
+  const auto low = hn::BitCast(hn::RebindToSigned<F32>(), hn::And(value, hn::Set(du, 0xff)));
+  StoreBytes(d8, hn::DemoteTo(d8, low), target);
+}
+
+struct ToF8E4m3 {
+  static constexpr size_t kBytes = 1;
+  HWY_INLINE void Store(F32 d, hn::Vec<F32> value, uint8_t* target) const { StoreLowBytes(Codes(d, value), target); }
+  HWY_INLINE void StoreFour(F32 d, hn::Vec<F32> v0, hn::Vec<F32> v1, hn::Vec<F32> v2, hn::Vec<F32> v3,
+                            uint8_t* target) const {
+    StoreLowBytes(Codes(d, v0), Codes(d, v1), Codes(d, v2), Codes(d, v3), target);
+  }
+
+ private:
+  // The code is the low byte of each lane.
+  static HWY_INLINE hn::Vec<hn::RebindToUnsigned<F32>> Codes(F32 d, hn::Vec<F32> value) {
+    const hn::RebindToSigned<F32> di;
+    const hn::RebindToUnsigned<F32> du;
+    const auto bits = hn::BitCast(di, value);
+    const auto magnitude = hn::And(bits, hn::Set(di, 0x7fffffff));
+    const auto sign = hn::And(hn::ShiftRight<24>(bits), hn::Set(di, 0x80));
+    // As for f16. What exceeds the largest code is NaN, the code above it: infinity and NaN exceed it as numbers do.
+    const auto last = hn::And(hn::ShiftRight<20>(magnitude), hn::Set(di, 1));
+    const auto to_add = hn::Add(last, hn::Set(di, 0x0007ffff - ((127 - 7) << 23)));
+    const auto normal = hn::Min(hn::ShiftRight<20>(hn::Add(magnitude, to_add)), hn::Set(di, 0x7f));
+    // Below 2^-6: the last place of 2^14 is 2^-9, that of e4m3's subnormals.
+    const auto large = hn::Set(d, 0x1p14F);
+    const auto subnormal = hn::Sub(hn::BitCast(di, hn::Add(hn::BitCast(d, magnitude), large)), hn::BitCast(di, large));
+    const auto code = hn::IfThenElse(hn::Lt(magnitude, hn::Set(di, (127 - 6) << 23)), subnormal, normal);
+    return hn::BitCast(du, hn::Or(code, sign));
+  }
+};
+
 // `count` elements, the last few through a padded copy on the stack.
 template <class From, class To>
 HWY_INLINE void Transform(const uint8_t* HWY_RESTRICT source, uint64_t count, uint8_t* HWY_RESTRICT target, To to) {

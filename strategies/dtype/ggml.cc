@@ -1,5 +1,6 @@
 #include "strategies/dtype/ggml.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -127,6 +128,19 @@ float value(Dtype stored, Bytes b, Scales of, unsigned i) {
   }
 }
 
+// `inverse` is 1 / d, or 0.
+int code_q8(float value, float inverse) {
+  const float scaled = value * inverse;
+  if (std::isinf(inverse) || std::isnan(scaled)) return 0;
+  return static_cast<int>(std::round(std::clamp(scaled, -127.0F, 127.0F)));
+}
+
+unsigned code_q4(float value, float inverse) {
+  if (std::isinf(inverse)) return 0;
+  const float scaled = value * inverse + 8.5F;
+  return std::isnan(scaled) ? 8 : static_cast<unsigned>(std::clamp(scaled, 0.0F, 15.0F));
+}
+
 }  // namespace
 
 void dequantise_block(Dtype stored, const std::byte* source, float* values) {
@@ -136,6 +150,26 @@ void dequantise_block(Dtype stored, const std::byte* source, float* values) {
   for (unsigned i = 0; i < elements; ++i) {
     const float result = value(stored, bytes, of, i);
     values[i] = std::isnan(result) ? std::bit_cast<float>(0x7fc00000U) : result;
+  }
+}
+
+void quantise_block(Dtype loaded, const float* values, std::byte* target) {
+  float extreme = 0;  // the first of the largest magnitude
+  for (size_t i = 0; i < kQuantised; ++i) {
+    if (std::isfinite(values[i]) && std::abs(values[i]) > std::abs(extreme)) extreme = values[i];
+  }
+  const float d = loaded == Dtype::q8_0 ? std::abs(extreme) / 127.0F : extreme / -8.0F;
+  const float inverse = d != 0 ? 1.0F / d : 0;
+  const uint16_t half = f16_from_f32(d);
+  std::memcpy(target, &half, sizeof half);
+  target += sizeof half;
+  if (loaded == Dtype::q8_0) {
+    for (size_t i = 0; i < kQuantised; ++i) target[i] = static_cast<std::byte>(code_q8(values[i], inverse));
+    return;
+  }
+  constexpr size_t kHalf = kQuantised / 2;
+  for (size_t i = 0; i < kHalf; ++i) {
+    target[i] = static_cast<std::byte>(code_q4(values[i], inverse) | code_q4(values[i + kHalf], inverse) << 4);
   }
 }
 

@@ -35,20 +35,10 @@ struct ToInt8 {
   static constexpr size_t kBytes = 1;
   float inverse;  // of the row's scale
 
-  HWY_INLINE void Store(F32 d, hn::Vec<F32> value, uint8_t* target) const {
-    const hn::RebindToUnsigned<F32> du;
-    const hn::Rebind<uint8_t, F32> d8;
-    // As a signed number of 0 to 255, which is what DemoteTo takes.
-    const auto code = hn::BitCast(hn::RebindToSigned<F32>(), hn::And(Codes(d, value), hn::Set(du, 0xff)));
-    StoreBytes(d8, hn::DemoteTo(d8, code), target);
-  }
+  HWY_INLINE void Store(F32 d, hn::Vec<F32> value, uint8_t* target) const { StoreLowBytes(Codes(d, value), target); }
   HWY_INLINE void StoreFour(F32 d, hn::Vec<F32> v0, hn::Vec<F32> v1, hn::Vec<F32> v2, hn::Vec<F32> v3,
                             uint8_t* target) const {
-    const hn::Repartition<uint16_t, F32> d16;
-    const hn::Repartition<uint8_t, F32> d8;
-    const auto low = hn::ConcatEven(d16, hn::BitCast(d16, Codes(d, v1)), hn::BitCast(d16, Codes(d, v0)));
-    const auto high = hn::ConcatEven(d16, hn::BitCast(d16, Codes(d, v3)), hn::BitCast(d16, Codes(d, v2)));
-    hn::StoreU(hn::ConcatEven(d8, hn::BitCast(d8, high), hn::BitCast(d8, low)), d8, target);
+    StoreLowBytes(Codes(d, v0), Codes(d, v1), Codes(d, v2), Codes(d, v3), target);
   }
 
  private:

@@ -49,17 +49,19 @@ constexpr uint64_t ones(unsigned count) {
   return (uint64_t{1} << count) - 1;
 }
 
-// `from` and `to` are ieee, and `to` has fewer mantissa bits and no wider exponent.
+// `from` is ieee, `to` ieee or fn, with fewer mantissa bits and no wider exponent.
 constexpr uint64_t narrow(uint64_t bits, Format from, Format to) {
   const uint64_t sign = bits >> (from.exponent_bits + from.mantissa_bits) << (to.exponent_bits + to.mantissa_bits);
   const uint64_t exponent = bits >> from.mantissa_bits & ones(from.exponent_bits);
   const uint64_t fraction = bits & ones(from.mantissa_bits);
-  const uint64_t infinity = ones(to.exponent_bits) << to.mantissa_bits;
+  // What stands above the last value: infinity, or where there is none the one NaN.
+  const bool ieee = to.specials == Specials::ieee;
+  const uint64_t beyond = ieee ? ones(to.exponent_bits) << to.mantissa_bits : ones(to.exponent_bits + to.mantissa_bits);
   const unsigned dropped_always = from.mantissa_bits - to.mantissa_bits;
   if (exponent == ones(from.exponent_bits)) {
-    if (fraction == 0) return sign | infinity;
+    if (fraction == 0 || !ieee) return sign | beyond;
     const uint64_t quiet = uint64_t{1} << (to.mantissa_bits - 1);
-    return sign | infinity | quiet | fraction >> dropped_always;
+    return sign | beyond | quiet | fraction >> dropped_always;
   }
 
   // The value is significand x 2^(power - mantissa_bits).
@@ -75,7 +77,7 @@ constexpr uint64_t narrow(uint64_t bits, Format from, Format to) {
   if (rest > half || (rest == half && (kept & 1) != 0)) ++kept;
   // A normal's kept bits contain the leading one, which adds one to the exponent field below it.
   const uint64_t field = below > 0 ? 0 : static_cast<uint64_t>(power - least_power);
-  return sign | std::min((field << to.mantissa_bits) + kept, infinity);
+  return sign | std::min((field << to.mantissa_bits) + kept, beyond);
 }
 
 // Any of the narrow formats to f32, which holds each of their values.
@@ -196,6 +198,7 @@ uint32_t f32_bits(Element element) {
 
 void compare(double before, double after, Accuracy& accuracy) {
   ++accuracy.elements;
+  if (std::isinf(before) && std::isnan(after)) ++accuracy.overflowed;
   if (!std::isfinite(before)) return;
   if (before != 0 && after == 0) ++accuracy.flushed;
   if (!std::isfinite(after)) {
@@ -207,6 +210,12 @@ void compare(double before, double after, Accuracy& accuracy) {
   accuracy.max_abs_error = std::max(accuracy.max_abs_error, error);
   accuracy.error_squares += error * error;
   accuracy.signal_squares += before * before;
+}
+
+// Of an element that became a code.
+void count_specials(float element, Accuracy& accuracy) {
+  if (std::isnan(element)) ++accuracy.nan_lost;
+  if (std::isinf(element)) ++accuracy.clipped;
 }
 
 void convert_floats(const Layout& layout, uint64_t count, const std::byte* source, std::byte* target,
@@ -260,9 +269,28 @@ void quantise_row(Dtype stored, uint64_t count, const std::byte* source, std::by
     codes[i] = static_cast<std::byte>(code);
     if (accuracy != nullptr) {
       compare(value(element), static_cast<double>(scale) * code, *accuracy);
-      if (std::isnan(rounded)) ++accuracy->nan_lost;
-      if (std::isinf(rounded)) ++accuracy->clipped;
+      count_specials(rounded, *accuracy);
     }
+  }
+}
+
+void quantise_blocks(const Layout& layout, uint64_t count, const std::byte* source, std::byte* target,
+                     Accuracy* accuracy) {
+  const size_t target_bytes = block(layout.loaded).bytes;
+  Elements elements(layout.stored, source);
+  for (uint64_t first = 0; first < count; first += kQuantised) {
+    float values[kQuantised];
+    for (size_t i = 0; i < kQuantised; ++i) values[i] = std::bit_cast<float>(f32_bits(elements.at(first + i)));
+    quantise_block(layout.loaded, values, target);
+    if (accuracy != nullptr) {
+      float after[kQuantised];
+      dequantise_block(layout.loaded, target, after);
+      for (size_t i = 0; i < kQuantised; ++i) {
+        compare(value(elements.at(first + i)), after[i], *accuracy);
+        count_specials(values[i], *accuracy);
+      }
+    }
+    target += target_bytes;
   }
 }
 
@@ -291,9 +319,10 @@ float f32_from_f8(Dtype dtype, uint8_t bits) {
 void convert(const Layout& layout, uint64_t first, uint64_t count, const std::byte* source, std::byte* tensor,
              Accuracy* accuracy) {
   if (layout.loaded != Dtype::int8) {
-    const size_t target_bytes = block(layout.loaded).bytes;
-    convert_floats(layout, count, source, tensor + first * target_bytes, accuracy);
-    return;
+    const Block unit = block(layout.loaded);
+    std::byte* target = tensor + first / unit.elements * unit.bytes;
+    if (unit.elements == 1) return convert_floats(layout, count, source, target, accuracy);
+    return quantise_blocks(layout, count, source, target, accuracy);
   }
   const uint64_t row_bytes = layout.unit_bytes();
   std::byte* codes = tensor + layout.rows * sizeof(float);

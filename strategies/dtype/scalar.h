@@ -1,5 +1,9 @@
-// The scalar twin of convert.h: one element at a time, integer arithmetic where it decides a rounding. It is the
-// reference that the vector kernels are tested against, and what the reference reader (reference.h) uses.
+// The scalar twin of convert.h: one element at a time, integer arithmetic where it decides a rounding.
+//
+// It is the reference that the vector kernels are tested against (scripts/exhaustive: for every f32), and yet no part
+// of the tests: the reference reader (reference.h) converts with it, so that a kernel that is wrong on somebody's
+// processor fails its cell there and then, and measures accuracy on the way. The kernels too leave some things to it:
+// processors without vectors, or without f64 in them, and blocks with an infinity or NaN in them.
 #pragma once
 
 #include <cstddef>

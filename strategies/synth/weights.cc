@@ -49,25 +49,27 @@ void store(std::byte* to, Integer value) {
   }
 }
 
-// The magnitude of `value` as `mantissa_bits` and an exponent of bias `bias` would count on without end: what exceeds
-// the format is for the caller to see.
-uint32_t narrow(float value, unsigned mantissa_bits, int bias) {
+// The magnitude of `value` in E5M2 as its exponent would count on without end: what exceeds the format is for the
+// caller to see.
+uint32_t narrow(float value) {
+  constexpr unsigned kMantissaBits = 2;
+  constexpr int kBias = 15;
   const uint32_t magnitude = std::bit_cast<uint32_t>(value) & 0x7fffffff;
   const int power = static_cast<int>(magnitude >> 23) - 127;
   if (power == -127) return 0;  // subnormal in f32: far below half of the smallest f8
   const uint32_t significand = (magnitude & 0x7fffff) | 0x800000;
-  const int above = power - (1 - bias);  // the least power of a normal; without branches, as weights lie on both sides
-  const unsigned dropped = 23 - mantissa_bits + static_cast<unsigned>(std::max(-above, 0));
+  const int above = power - (1 - kBias);  // the least power of a normal; without branches, as weights lie on both sides
+  const unsigned dropped = 23 - kMantissaBits + static_cast<unsigned>(std::max(-above, 0));
   if (dropped > 24) return 0;
   const uint32_t kept = significand >> dropped;
   const uint32_t rest = significand & ((uint32_t{1} << dropped) - 1);
   const uint32_t half = uint32_t{1} << (dropped - 1);
   const uint32_t up = rest + (kept & 1) > half ? 1 : 0;
   // The leading one of a normal's kept bits adds one to the exponent field.
-  return (static_cast<uint32_t>(std::max(above, 0)) << mantissa_bits) + kept + up;
+  return (static_cast<uint32_t>(std::max(above, 0)) << kMantissaBits) + kept + up;
 }
 
-void encode_half(Dtype dtype, std::span<const double> values, std::byte* to) {
+void encode_by_kernel(Dtype dtype, std::span<const double> values, std::byte* to) {
   const std::vector<float> narrowed(values.begin(), values.end());
   const Layout whole{.stored = Dtype::f32,
                      .loaded = dtype,
@@ -75,7 +77,7 @@ void encode_half(Dtype dtype, std::span<const double> values, std::byte* to) {
                      .rows = 1,
                      .row_elements = values.size(),
                      .stored_bytes = 4 * values.size(),
-                     .loaded_bytes = 2 * values.size()};
+                     .loaded_bytes = block(dtype).bytes * values.size()};
   convert(whole, 0, values.size(), std::as_bytes(std::span(narrowed)).data(), to);
 }
 
@@ -106,16 +108,10 @@ void draw_normal(uint64_t stream, uint64_t first, std::span<double> deviates) {
   }
 }
 
-uint8_t f8_e4m3_from_f32(float value) {
-  constexpr uint32_t kNan = 0x7f;
-  const uint32_t magnitude = narrow(value, 3, 7);
-  return with_sign(value, magnitude > kNan ? kNan : magnitude);
-}
-
 uint8_t f8_e5m2_from_f32(float value) {
   constexpr uint32_t kInfinity = 0x7c, kNan = 0x7e;
   if (value != value) return with_sign(value, kNan);
-  const uint32_t magnitude = narrow(value, 2, 15);
+  const uint32_t magnitude = narrow(value);
   return with_sign(value, magnitude > kInfinity ? kInfinity : magnitude);
 }
 
@@ -132,10 +128,8 @@ void encode(Dtype dtype, std::span<const double> values, std::span<std::byte> by
       return;
     case Dtype::f16:
     case Dtype::bf16:
-      encode_half(dtype, values, to);
-      return;
     case Dtype::f8_e4m3:
-      for (const double value : values) *to++ = std::byte{f8_e4m3_from_f32(static_cast<float>(value))};
+      encode_by_kernel(dtype, values, to);
       return;
     case Dtype::f8_e5m2:
       for (const double value : values) *to++ = std::byte{f8_e5m2_from_f32(static_cast<float>(value))};

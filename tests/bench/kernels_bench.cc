@@ -122,7 +122,8 @@ const bool registered = [] {
   for (const Dtype stored : {Dtype::f32, Dtype::f64, Dtype::f16, Dtype::bf16, Dtype::f8_e4m3, Dtype::f8_e5m2,
                              Dtype::f8_e4m3fnuz, Dtype::f8_e5m2fnuz, Dtype::q4_0, Dtype::q4_1, Dtype::q5_0, Dtype::q5_1,
                              Dtype::q8_0, Dtype::q2_k, Dtype::q3_k, Dtype::q4_k, Dtype::q5_k, Dtype::q6_k}) {
-    for (const Dtype loaded : {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::int8}) {
+    for (const Dtype loaded :
+         {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::int8, Dtype::q8_0, Dtype::q4_0, Dtype::f8_e4m3}) {
       if (stored == loaded) continue;
       add(fmt::format("convert/{}_to_{}", name(stored), name(loaded)),
           [=](benchmark::State& state, Destination to) { run_convert(state, stored, loaded, false, to); });

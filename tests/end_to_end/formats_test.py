@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 STRATEGIES = "state-dict,convert-after,eager,stream,stream:chunk=1KiB,mmap,mmap-drop,lazy,lazy:budget=1KiB,layerwise"
-DTYPES = "native,f32,f16,int8"
+DTYPES = "native,f32,f16,int8,q8_0"
 if sys.argv[3:] == ["few"]:
     STRATEGIES, DTYPES = "stream:chunk=1KiB,mmap", "native,int8"
 

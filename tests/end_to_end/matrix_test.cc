@@ -33,7 +33,7 @@ TEST_CASE(
   const Scratch scratch;
   const std::string gpt2 = scratch / "gpt2.safetensors";
   REQUIRE(run({weighbridge(), "synth", "gpt2", "-o", gpt2}).status == 0);
-  const json record = run_matrix_of({"--repeat", "1", "--dtype", "native,f16,bf16,int8"}, gpt2);
+  const json record = run_matrix_of({"--repeat", "1", "--dtype", "native,f16,bf16,int8,q8_0,q4_0,f8_e4m3"}, gpt2);
   CHECK(record["checkpoint"]["tensors"] == 148);
   int64_t largest_difference = 0;
   std::map<std::string, int64_t> need, reclaimable;
@@ -67,7 +67,7 @@ TEST_CASE("predictions hold for other architectures, sixteen bits and shards too
     const std::string model = scratch / architecture;
     REQUIRE(run({weighbridge(), "synth", architecture, "--dtype", dtype, "--layers", "4", "--shards", "3", "-o", model})
                 .status == 0);
-    const json record = run_matrix_of({"--repeat", "1", "--dtype", "native,f32,f16,int8"}, model);
+    const json record = run_matrix_of({"--repeat", "1", "--dtype", "native,f32,f16,int8,q8_0"}, model);
     for (const json& cell : record["cells"]) {
       INFO(architecture << " " << cell["strategy"] << "/" << cell["dtype"]);
       REQUIRE(cell["verdict"] == "fits");
@@ -88,7 +88,7 @@ TEST_CASE("a budget bounds what lazy keeps, and every pass after the first then 
 #endif
 
 TEST_CASE("all strategies deliver the same bytes: one checksum a dtype") {
-  const json record = run_matrix_of({"--repeat", "1", "--dtype", "native,f16,bf16,int8,f32"});
+  const json record = run_matrix_of({"--repeat", "1", "--dtype", "native,f16,bf16,int8,q8_0,q4_0,f8_e4m3,f32"});
   std::map<std::string, std::string> checksum;
   for (const json& cell : record["cells"]) {
     const std::string dtype = cell["dtype"];
@@ -97,7 +97,7 @@ TEST_CASE("all strategies deliver the same bytes: one checksum a dtype") {
     INFO(cell["strategy"] << "/" << dtype);
     CHECK(cell["checksum"] == checksum[dtype]);
   }
-  CHECK(checksum.size() == 5);
+  CHECK(checksum.size() == 8);
   CHECK(checksum["f32"] == checksum["native"]);  // it is what is stored
   CHECK(checksum["f16"] != checksum["native"]);
 }

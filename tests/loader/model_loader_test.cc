@@ -177,8 +177,8 @@ TEST_CASE("weights may be written to, moved, and loaded anew; a Weights needs no
 TEST_CASE("what is asked wrongly is refused with what would be right") {
   const std::string& path = small_model().paths().front();
   CHECK_THROWS_WITH(ModelLoader(path, "fp16"), "weights cannot be had as 'fp16': did you mean f16?");
-  CHECK_THROWS_WITH(ModelLoader(path, Dtype::q4_0),
-                    "weights cannot be had as 'q4_0': there are native, f32, f16, bf16, int8");
+  CHECK_THROWS_WITH(ModelLoader(path, Dtype::mxfp4),
+                    "weights cannot be had as 'mxfp4': there are native, f32, f16, bf16, int8, q8_0, q4_0, f8_e4m3");
   CHECK_THROWS_WITH(ModelLoader(path, "f16", "eagre"), "no strategy named 'eagre': did you mean eager?");
   const Weights weights = ModelLoader(path).get_weights();
   CHECK_THROWS_WITH(weights["conv1/kernal"],

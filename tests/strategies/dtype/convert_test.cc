@@ -27,7 +27,13 @@ constexpr Dtype kSources[] = {Dtype::f64,     Dtype::f32,         Dtype::f16,   
                               Dtype::f8_e5m2, Dtype::f8_e4m3fnuz, Dtype::f8_e5m2fnuz, Dtype::q4_0, Dtype::q4_1,
                               Dtype::q5_0,    Dtype::q5_1,        Dtype::q8_0,        Dtype::q2_k, Dtype::q3_k,
                               Dtype::q4_k,    Dtype::q5_k,        Dtype::q6_k};
-constexpr Dtype kTargets[] = {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::int8};
+constexpr Dtype kTargets[] = {Dtype::f32,  Dtype::f16,  Dtype::bf16,   Dtype::int8,
+                              Dtype::q8_0, Dtype::q4_0, Dtype::f8_e4m3};
+
+// Elements that convert apart from the rest whatever the pair: a block of the larger kind.
+uint64_t unit_of(Dtype stored, Dtype loaded) {
+  return std::max(block(stored).elements, block(loaded).elements);
+}
 
 // Runs `body` once on each instruction set, and says which where it fails.
 template <class Body>
@@ -50,7 +56,9 @@ Bytes bytes_of(const std::vector<T>& values) {
 
 Layout layout_of(Dtype stored, Dtype loaded, std::initializer_list<uint64_t> shape) {
   const std::vector<uint64_t> dimensions(shape);
-  return weighbridge::layout(stored, dimensions, Target{loaded});
+  const Layout layout = weighbridge::layout(stored, dimensions, Target{loaded});
+  REQUIRE(layout.loaded == loaded);
+  return layout;
 }
 
 Bytes by_vectors(const Layout& layout, const Bytes& source) {
@@ -72,26 +80,33 @@ void require_same(const Layout& layout, const Bytes& source, const Bytes& vector
     return;
   }
   const auto at = std::mismatch(vectors.begin(), vectors.end(), scalars.begin()).first - vectors.begin();
+  if (layout.loaded == Dtype::int8 || unit_of(layout.stored, layout.loaded) > 1) {
+    FAIL(name(layout.stored) << " to " << name(layout.loaded) << ", byte " << at << ": vectors 0x" << std::hex
+                             << std::to_integer<int>(vectors[static_cast<size_t>(at)]) << ", scalars 0x"
+                             << std::to_integer<int>(scalars[static_cast<size_t>(at)]));
+  }
   const size_t target_bytes = block(layout.loaded).bytes;
   const size_t source_bytes = block(layout.stored).bytes;
   const size_t element = static_cast<size_t>(at) / target_bytes;
   uint64_t before = 0;
   uint64_t vector = 0;
   uint64_t scalar = 0;
-  if (layout.loaded != Dtype::int8 && block(layout.stored).elements == 1) {
-    std::memcpy(&before, source.data() + element * source_bytes, source_bytes);
-  }
+  std::memcpy(&before, source.data() + element * source_bytes, source_bytes);
   std::memcpy(&vector, vectors.data() + element * target_bytes, target_bytes);
   std::memcpy(&scalar, scalars.data() + element * target_bytes, target_bytes);
   FAIL(name(layout.stored) << " to " << name(layout.loaded) << ", byte " << at << ": source 0x" << std::hex << before
                            << ", vectors 0x" << vector << ", scalars 0x" << scalar);
 }
 
-void require_vectors_equal_scalars(Dtype stored, const Bytes& source) {
-  const uint64_t elements = source.size() / block(stored).bytes * block(stored).elements;
+// A row that does not divide into the target's blocks is filled up with zeros.
+void require_vectors_equal_scalars(Dtype stored, const Bytes& stored_bytes) {
   for (const Dtype loaded : kTargets) {
     if (loaded == stored) continue;
-    const Layout layout = layout_of(stored, loaded, {elements});
+    Bytes source = stored_bytes;
+    const uint64_t unit = unit_of(stored, loaded);
+    const uint64_t unit_bytes = unit / block(stored).elements * block(stored).bytes;
+    source.resize((source.size() + unit_bytes - 1) / unit_bytes * unit_bytes);
+    const Layout layout = layout_of(stored, loaded, {1, source.size() / unit_bytes * unit});
     const Bytes scalars = by_scalars(layout, source);
     on_every_target([&] { require_same(layout, source, by_vectors(layout, source), scalars); });
   }
@@ -183,7 +198,7 @@ TEST_CASE("vectors convert f64 as scalars do, also where rounding twice would di
 TEST_CASE("runs of every length up to several vectors convert alike", "[dtype]") {
   std::mt19937 random(7);
   for (const Dtype stored : kSources) {
-    // Blocks go in tiles of 256 elements.
+    // Blocks go in tiles of 256 elements, and to blocks in tiles of 512.
     const uint64_t most = block(stored).elements == 1 ? 150 : 40;
     for (uint64_t units = 1; units < most; ++units) {
       Bytes source(units * block(stored).bytes);
@@ -197,12 +212,12 @@ TEST_CASE("neither source nor target needs to be aligned, and nothing beside the
   std::mt19937 random(11);
   constexpr uint64_t kRows = 3;
   for (const Dtype stored : kSources) {
-    const uint64_t row_units = block(stored).elements == 1 ? 77 : 11;
-    const uint64_t row_elements = row_units * block(stored).elements;
-    Bytes source(kRows * row_units * block(stored).bytes);
-    for (std::byte& byte : source) byte = static_cast<std::byte>(random());
     for (const Dtype loaded : kTargets) {
       if (loaded == stored) continue;
+      const uint64_t unit = unit_of(stored, loaded);
+      const uint64_t row_elements = unit * (unit == 1 ? 77 : 11);
+      Bytes source(packed_bytes(stored, kRows * row_elements).value());
+      for (std::byte& byte : source) byte = static_cast<std::byte>(random());
       const Layout layout = layout_of(stored, loaded, {kRows, row_elements});
       const Bytes expected = by_scalars(layout, source);
       on_every_target([&] {
@@ -228,17 +243,16 @@ TEST_CASE("any split into chunks delivers the same bytes as one call", "[dtype]"
   constexpr uint64_t kRows = 41;
   for (const Dtype stored : kSources) {
     const uint64_t block_elements = block(stored).elements;
-    const uint64_t row_units = block_elements == 1 ? 19 : 3;
-    const uint64_t row_elements = row_units * block_elements;
     const size_t source_bytes = block(stored).bytes;
-    Bytes source(kRows * row_units * source_bytes);
-    for (std::byte& byte : source) byte = static_cast<std::byte>(random());
     for (const Dtype loaded : kTargets) {
       if (loaded == stored) continue;
+      const uint64_t row_elements = unit_of(stored, loaded) * (unit_of(stored, loaded) == 1 ? 19 : 3);
+      Bytes source(packed_bytes(stored, kRows * row_elements).value());
+      for (std::byte& byte : source) byte = static_cast<std::byte>(random());
       const Layout layout = layout_of(stored, loaded, {kRows, row_elements});
       const Bytes expected = by_vectors(layout, source);
       const uint64_t unit = layout.unit_elements();
-      CHECK(unit == (loaded == Dtype::int8 ? row_elements : block_elements));
+      CHECK(unit == (loaded == Dtype::int8 ? row_elements : unit_of(stored, loaded)));
       for (int repeat = 0; repeat < 20; ++repeat) {
         Bytes vectors(layout.loaded_bytes);
         Bytes scalars(layout.loaded_bytes);
@@ -370,5 +384,40 @@ TEST_CASE("vectors convert all 2^32 f32 as scalars do", "[.exhaustive]") {
       const Bytes scalars = by_scalars(layout, source);
       on_every_target([&] { require_same(layout, source, by_vectors(layout, source), scalars); });
     }
+  }
+}
+
+TEST_CASE("blocks of random magnitudes, ties and zeros are the same for vectors and scalars", "[dtype]") {
+  std::mt19937 random(29);
+  constexpr uint64_t kBlocks = 4096;
+  constexpr uint64_t kElements = 32;
+  std::vector<float> values(kBlocks * kElements);
+  for (uint64_t i = 0; i < kBlocks; ++i) {
+    // From blocks that f16 makes infinite to blocks whose scale has no inverse.
+    const float unit = std::ldexp(1.0F, static_cast<int>(i % 280) - 150);
+    const uint32_t kind = random() % 4;
+    for (uint64_t j = 0; j < kElements; ++j) {
+      float& value = values[i * kElements + j];
+      const auto number = static_cast<float>(static_cast<int32_t>(random()));
+      if (kind == 0) value = number * 0x1p-31F * unit;                                        // any
+      if (kind == 1) value = static_cast<float>(static_cast<int>(random() % 17) - 8) * unit;  // ties for the largest
+      if (kind == 2) value = (static_cast<float>(random() % 255) - 127.0F) / 2 * unit;        // ties in rounding
+      if (kind == 3) value = random() % 2 == 0 ? 0.0F : -0.0F;
+    }
+    if (kind == 2) values[i * kElements + random() % kElements] = 127 * unit;
+  }
+  const Bytes source = bytes_of(values);
+  for (const Dtype loaded : {Dtype::q8_0, Dtype::q4_0}) {
+    const Layout layout = layout_of(Dtype::f32, loaded, {kBlocks, kElements});
+    const Bytes scalars = by_scalars(layout, source);
+    on_every_target([&] { require_same(layout, source, by_vectors(layout, source), scalars); });
+    // The same, one block a call: whether its neighbours are out of the ordinary makes no difference.
+    on_every_target([&] {
+      Bytes tensor(layout.loaded_bytes);
+      for (uint64_t first = 0; first < layout.elements; first += kElements) {
+        weighbridge::convert(layout, first, kElements, source.data() + first * sizeof(float), tensor.data());
+      }
+      require_same(layout, source, tensor, scalars);
+    });
   }
 }

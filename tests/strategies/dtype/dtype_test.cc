@@ -72,7 +72,7 @@ TEST_CASE("targets are named as on the command line", "[dtype]") {
     CHECK(weighbridge::parse_target(info.name) == info.target);
     CHECK_FALSE(info.summary.empty());
   }
-  CHECK(names == std::vector<std::string>{"native", "f32", "f16", "bf16", "int8"});
+  CHECK(names == std::vector<std::string>{"native", "f32", "f16", "bf16", "int8", "q8_0", "q4_0", "f8_e4m3"});
   CHECK(weighbridge::parse_target("f64") == std::nullopt);
   CHECK(weighbridge::parse_target("") == std::nullopt);
   CHECK(weighbridge::parse_target("F16") == std::nullopt);
@@ -121,6 +121,34 @@ TEST_CASE("int8 has one scale a row, and the row is the first dimension", "[dtyp
   CHECK(half.row_elements == 30);
   CHECK(half.unit_elements() == 1);
   CHECK(half.loaded_bytes == 60);
+}
+
+TEST_CASE("q8_0 and q4_0 are blocks of 32 elements of a row, and the row is the last dimension", "[dtype]") {
+  const Layout matrix = layout_of(Dtype::f32, {5, 2, 64}, Target{Dtype::q8_0});
+  CHECK(matrix.loaded == Dtype::q8_0);
+  CHECK(matrix.rows == 1);
+  CHECK(matrix.unit_elements() == 32);
+  CHECK(matrix.unit_bytes() == 128);
+  CHECK(matrix.loaded_bytes == 5 * 2 * 2 * 34);
+  const Layout halves = layout_of(Dtype::bf16, {3, 32}, Target{Dtype::q4_0});
+  CHECK(halves.unit_bytes() == 64);
+  CHECK(halves.loaded_bytes == 3 * 18);
+  const Layout blocks = layout_of(Dtype::q4_k, {2, 256}, Target{Dtype::q8_0});
+  CHECK(blocks.unit_elements() == 256);
+  CHECK(blocks.unit_bytes() == 144);
+  CHECK(blocks.loaded_bytes == 2 * 8 * 34);
+  CHECK(layout_of(Dtype::q8_0, {2, 64}, Target{Dtype::q4_0}).unit_bytes() == 34);
+}
+
+TEST_CASE("what does not divide into blocks stays as stored: odd rows, vectors and scalars", "[dtype]") {
+  for (const Dtype loaded : {Dtype::q8_0, Dtype::q4_0}) {
+    for (const std::vector<uint64_t>& shape : {std::vector<uint64_t>{}, {64}, {64, 48}, {32, 1}, {64, 31}}) {
+      const Layout layout = layout_of(Dtype::bf16, shape, Target{loaded});
+      CHECK(layout.loaded == Dtype::bf16);
+      CHECK(layout.loaded_bytes == layout.stored_bytes);
+    }
+  }
+  CHECK(layout_of(Dtype::bf16, {64}, Target{Dtype::f8_e4m3}).loaded_bytes == 64);
 }
 
 TEST_CASE("an empty tensor is delivered as it is stored", "[dtype]") {

@@ -1,13 +1,19 @@
 #!/usr/bin/python3
-"""Writes ggml_blocks.txt: blocks of each convertible type, and what ggml itself makes of them.
+"""Writes what ggml itself makes of blocks, and of values that become blocks.
 
     make_ggml_blocks.py LIBGGML_BASE.SO > ggml_blocks.txt
+    make_ggml_blocks.py LIBGGML_BASE.SO quantised > ggml_quantised.txt
 
-One line a block: its type, its bytes in hexadecimal, and the FNV-1a hash (64 bits) of the f32 values, little-endian, that
+ggml_blocks.txt has blocks of each convertible type. One line a block: its type, its bytes in hexadecimal, and the FNV-1a hash (64 bits) of the f32 values, little-endian, that
 ggml's dequantize_row_* gives. Half of the blocks hold random bytes with random finite scales (zero, negative and
 subnormal ones among them), half were quantised by ggml's quantize_row_*_ref from normal numbers.
 
-The file was made with libggml-base.so of llama.cpp v0.5.0 as the npm package @node-llama-cpp/linux-x64 3.22.1 ships it:
+ggml_quantised.txt has one line a block of q8_0 or q4_0: its type, 32 f32 values, little-endian in hexadecimal, and the
+bytes that ggml's quantize_row_*_ref makes of them. The values are normal numbers; whole and half multiples of a scale,
+which tie for the largest and in rounding; zeros of either sign. Some are of a magnitude whose scale f16 cannot hold, or of
+which 1 / scale overflows in f32: C leaves the codes open there, and those of x86-64 are recorded.
+
+The files were made with libggml-base.so of llama.cpp v0.5.0 as the npm package @node-llama-cpp/linux-x64 3.22.1 ships it:
 built for plain x86-64, so that no multiplication is fused with an addition.
 """
 import ctypes
@@ -47,15 +53,40 @@ def random_block(chance, size, scales):
     return bytes(block)
 
 
-def main():
-    ggml = ctypes.CDLL(sys.argv[1])
-    chance = random.Random(5)
+def function(ggml, name):
+    found = getattr(ggml, name)
+    found.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+    found.restype = None
+    return found
+
+
+def values_of_block(chance, kind):
+    spread = 2.0 ** chance.choice([-3, -3, 0, 7, 30, -20, -120, -130, -149])
+    if kind == 0:
+        return [chance.gauss(0, 1) * spread for _ in range(32)]
+    if kind == 1:
+        return [chance.randint(-8, 8) * spread for _ in range(32)]
+    if kind == 2:
+        values = [chance.randint(-127, 127) / 2 * spread for _ in range(32)]
+        values[chance.randrange(32)] = chance.choice([-127, 127]) * spread
+        return values
+    return [chance.choice([0.0, -0.0]) for _ in range(32)]
+
+
+def quantised(ggml, chance):
+    for name, size in (("q8_0", 34), ("q4_0", 18)):
+        quantise = function(ggml, f"quantize_row_{name}_ref")
+        for line in range(60):
+            values = (ctypes.c_float * 32)(*values_of_block(chance, 3 if line < 2 else line % 3))
+            block = ctypes.create_string_buffer(size)
+            quantise(values, block, 32)
+            print(name, bytes(values).hex(), block.raw.hex())
+
+
+def blocks(ggml, chance):
     for name, elements, size, scales, lines in TYPES:
-        quantise = getattr(ggml, f"quantize_row_{name}_ref")
-        dequantise = getattr(ggml, f"dequantize_row_{name}")
-        for function in (quantise, dequantise):
-            function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
-            function.restype = None
+        quantise = function(ggml, f"quantize_row_{name}_ref")
+        dequantise = function(ggml, f"dequantize_row_{name}")
         for line in range(lines):
             block = ctypes.create_string_buffer(random_block(chance, size, scales), size)
             if line % 2 == 1:
@@ -65,6 +96,11 @@ def main():
             values = (ctypes.c_float * elements)()
             dequantise(block, values, elements)
             print(name.lower(), block.raw.hex(), f"{fnv1a(bytes(values)):016x}")
+
+
+def main():
+    make = quantised if sys.argv[2:] == ["quantised"] else blocks
+    make(ctypes.CDLL(sys.argv[1]), random.Random(5))
 
 
 main()

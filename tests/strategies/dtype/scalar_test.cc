@@ -201,3 +201,31 @@ TEST_CASE("f8 limits and specials are those of their standards", "[dtype]") {
     CHECK(bits_of(scalar::f32_from_f8(value.dtype, value.bits)) == value.f32);
   }
 }
+
+TEST_CASE("f8_e4m3 from f32 and f64 is the nearest of its values, ties to the even code", "[dtype]") {
+  // Every value, the middle between it and the next, and a hair to either side.
+  for (uint32_t bits = 0; bits < 0x7e; ++bits) {
+    const auto code = static_cast<uint8_t>(bits);
+    const double value = defined_value(bits, 4, 3, 7);
+    const double middle = (value + defined_value(bits + 1, 4, 3, 7)) / 2;
+    const auto even = static_cast<uint8_t>(bits + bits % 2);
+    for (const double sign : {1.0, -1.0}) {
+      const uint8_t signed_bit = sign < 0 ? 0x80 : 0;
+      CHECK(from_f64<uint8_t>(sign * value, Dtype::f8_e4m3) == (signed_bit | code));
+      CHECK(from_f64<uint8_t>(sign * middle, Dtype::f8_e4m3) == (signed_bit | even));
+      CHECK(from_f64<uint8_t>(sign * std::nextafter(middle, 0.0), Dtype::f8_e4m3) == (signed_bit | code));
+      CHECK(from_f64<uint8_t>(sign * std::nextafter(middle, 1e9), Dtype::f8_e4m3) == (signed_bit | (code + 1)));
+    }
+  }
+}
+
+TEST_CASE("f8_e4m3 has no infinity: what exceeds 464, and infinity, is NaN", "[dtype]") {
+  CHECK(from_f64<uint8_t>(448, Dtype::f8_e4m3) == 0x7e);
+  CHECK(from_f64<uint8_t>(464, Dtype::f8_e4m3) == 0x7e);
+  CHECK(from_f64<uint8_t>(std::nextafter(464, 1000), Dtype::f8_e4m3) == 0x7f);
+  CHECK(from_f64<uint8_t>(-1e300, Dtype::f8_e4m3) == 0xff);
+  CHECK(from_f64<uint8_t>(static_cast<double>(kInfinity), Dtype::f8_e4m3) == 0x7f);
+  CHECK(from_f64<uint8_t>(-std::numeric_limits<double>::quiet_NaN(), Dtype::f8_e4m3) == 0xff);
+  CHECK(from_f64<uint8_t>(-0.0, Dtype::f8_e4m3) == 0x80);
+  CHECK(from_f64<uint8_t>(-0x1p-1074, Dtype::f8_e4m3) == 0x80);
+}

@@ -190,6 +190,9 @@ TEST_CASE("needs are what the table says: S + T, S, T, a chunk more, nothing") {
   CHECK(need("eager", "native") == stored);
   CHECK(need("eager", "f16") == half + kBytes);
   CHECK(need("stream:chunk=64KiB", "f16") == half + 65536);
+  const uint64_t eight_bits = 8 * (512 * 512 / 32 * 34);  // each a whole number of pages
+  CHECK(need("eager", "q8_0") == eight_bits + kBytes);
+  CHECK(need("stream:chunk=64KiB", "q8_0") == eight_bits + 65536);
   CHECK(need("mmap", "native") == 0);
   CHECK(need("mmap", "f16") == half);
   CHECK(need("lazy", "native") == stored);
