@@ -9,7 +9,7 @@
 
 #include "strategies/checkpoint/tensor_reader.h"
 #include "strategies/loader/kept.h"
-#include "strategies/loader/layers.h"
+#include "strategies/layers.h"
 #include "strategies/loader/model.h"
 #include "strategies/tensor_steps.h"
 #include "weighbridge/loader.h"

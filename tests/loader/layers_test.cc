@@ -1,4 +1,4 @@
-#include "strategies/loader/layers.h"
+#include "strategies/layers.h"
 
 #include <algorithm>
 

@@ -31,6 +31,9 @@ class Layers {
   // In the order of their first tensors; every tensor is in exactly one of them.
   const std::vector<std::string>& names() const { return names_; }
 
+  // Of a tensor: index into names().
+  uint32_t layer_of(uint32_t tensor) const { return layer_of_[tensor]; }
+
   // Ascending. Of a listed name exactly its tensors. Of any other those whose name is `layer` or goes on after it with
   // a separator; where there is none, those for which that holds with as few first parts left away as it takes. Throws
   // Error (usage): with the nearest listed name where there is none either, and with two of them where what is left
