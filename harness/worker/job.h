@@ -18,9 +18,12 @@ struct Job {
   std::vector<JobCell> cells;        // describe: to predict; trial: the one to run
   std::vector<std::string> targets;  // reference: the dtypes; trial: the same list, to find the hashes by
   int passes = 1;
-  bool json = false;    // inspect
-  bool sha256 = false;  // inspect: a digest of each tensor's elements
-  bool metered = true;  // trial: false leaves the readings before releases out, to measure what they cost
+  bool json = false;      // inspect
+  bool sha256 = false;    // inspect: a digest of each tensor's elements
+  bool tensors = false;   // inspect: every tensor's row, however many there are
+  bool values = false;    // inspect: read the values
+  unsigned columns = 80;  // inspect: of the terminal
+  bool metered = true;    // trial: false leaves the readings before releases out, to measure what they cost
 };
 
 std::string encode(const Job& job);

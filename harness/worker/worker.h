@@ -9,6 +9,7 @@
 #include "harness/alloc/counted_memory.h"
 #include "harness/worker/job.h"
 #include "harness/worker/need_meter.h"
+#include "harness/worker/protocol.h"
 #include "harness/worker/shared_page.h"
 
 namespace weighbridge {
@@ -30,6 +31,9 @@ void describe(WorkerContext& context);   // totals, dtypes and predictions into 
 void reference(WorkerContext& context);  // hashes into the reference, checksums and accuracy into the reply
 void trial(WorkerContext& context);      // runs one plan, phase by phase
 void inspect(WorkerContext& context);    // the tensor table on stdout
+
+// Tells the parent where this worker stands, and waits for its word. Throws Error.
+void handshake(Message::Kind kind, Phase phase);
 
 // Writes `answer` as the whole reply, CBOR. Throws Error.
 void reply(const nlohmann::json& answer);
