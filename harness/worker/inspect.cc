@@ -13,6 +13,7 @@
 #include "harness/worker/inspect.h"
 #include "harness/worker/worker.h"
 #include "reports/paragraph.h"
+#include "reports/record.h"
 #include "reports/units.h"
 #include "strategies/checkpoint/digest.h"
 #include "strategies/error.h"
@@ -222,6 +223,7 @@ void inspect(WorkerContext& context) {
       context.page->bytes_to_use.store(total, std::memory_order_relaxed);
       context.page->bytes_used.store(done, std::memory_order_relaxed);
     });
+    std::erase_if(known.remarks, [](const Remark& remark) { return remark.id == reports::kPerhapsTied; });  // now known
     handshake(Message::Kind::ready, Phase::use);
   }
   std::optional<Digests> digests;

@@ -8,6 +8,7 @@
 #include "harness/worker/inspect.h"
 #include "harness/worker/savings.h"
 #include "reports/paragraph.h"
+#include "reports/printable.h"
 #include "reports/units.h"
 
 namespace weighbridge {
@@ -17,7 +18,6 @@ using reports::human;
 using reports::human_count;
 
 constexpr size_t kRowsShown = 40;
-constexpr size_t kNameColumns = 34;
 constexpr uint64_t kWorthSaying = 1000;  // a saving is said from this part of all bytes on; JSON has all
 
 struct Totals {
@@ -58,22 +58,27 @@ std::string fits_text(const TensorValues& values) {
   return text;
 }
 
-std::string note_text(const Checkpoint& checkpoint, uint32_t index, const TensorValues& values) {
+std::string note_text(const Checkpoint& checkpoint, uint32_t index, const TensorValues& values, size_t room) {
   std::vector<std::string> notes;
   if (values.numbers.nans > 0) notes.push_back(fmt::format("{} NaN", human_count(values.numbers.nans)));
   if (values.numbers.infinities > 0)
     notes.push_back(fmt::format("{} infinite", human_count(values.numbers.infinities)));
   if (values.constant) notes.emplace_back("constant");
   if (values.duplicate_of != Tensor::kItself)
-    notes.push_back("= " + short_name(checkpoint.tensors[values.duplicate_of].name, kNameColumns));
+    notes.push_back("= " + short_name(checkpoint.tensors[values.duplicate_of].name, room - 2));
   if (checkpoint.tensors[index].same_as != Tensor::kItself)
-    notes.push_back("is " + short_name(checkpoint.tensors[checkpoint.tensors[index].same_as].name, kNameColumns));
+    notes.push_back("is " + short_name(checkpoint.tensors[checkpoint.tensors[index].same_as].name, room - 3));
+  if (!values.fits.empty()) notes.push_back("fits " + fits_text(values));
   if (values.zero_rows > 0 && !values.constant)
     notes.push_back(reports::counted(values.zero_rows, "row of zeros", "rows of zeros"));
   if (const auto sparse = worth_sparse(checkpoint.tensors[index], values); sparse && !values.constant)
     notes.push_back(fmt::format("{} as {}", human(sparse->smaller()), sparse->is_csr() ? "CSR" : "bitmap"));
   std::string text;
-  for (const std::string& note : notes) text += (text.empty() ? "" : ", ") + note;
+  for (const std::string& note : notes) {
+    const size_t columns = reports::columns_of(text) + reports::columns_of(note) + 2;
+    if (!text.empty() && columns > room) break;  // the first are the weightiest
+    text += (text.empty() ? "" : ", ") + note;
+  }
   return text;
 }
 
@@ -149,27 +154,29 @@ void print_values(const Checkpoint& checkpoint, const Survey& survey, bool all, 
     shown.resize(std::min(shown.size(), kRowsShown));
     std::sort(shown.begin(), shown.end());
   }
+  // DTYPE, SIZE, ZEROS and the gaps take 29 columns; MIN and MAX stand where the notes leave room.
+  const size_t name_room = std::max(20u, columns / 3),
+               note_room = columns > name_room + 45 ? columns - name_room - 29 : 16;
   std::vector<std::vector<std::string>> rows;
   for (const uint32_t i : shown) {
     const Tensor& tensor = checkpoint.tensors[i];
     const TensorValues& values = survey.tensors[i];
     const bool numbers = value_kind(tensor.dtype) == ValueKind::numbers;
-    rows.push_back({short_name(tensor.name, kNameColumns), std::string(name(tensor.dtype)), human(tensor.bytes()),
+    rows.push_back({short_name(tensor.name, name_room), std::string(name(tensor.dtype)), human(tensor.bytes()),
                     value_kind(tensor.dtype) == ValueKind::unknown
                         ? "-"
                         : zeros_text(values.numbers.zeros, element_count(tensor.shape).value()),
                     numbers ? number_text(values.numbers, values.numbers.min) : "-",
-                    numbers ? number_text(values.numbers, values.numbers.max) : "-", fits_text(values),
-                    note_text(checkpoint, i, values)});
+                    numbers ? number_text(values.numbers, values.numbers.max) : "-",
+                    note_text(checkpoint, i, values, note_room)});
   }
   if (!rows.empty()) {
     print_columns({{"TENSOR"},
                    {"DTYPE"},
-                   {"SIZE", true, 0, 3},
+                   {"SIZE", true, 0, 2},
                    {"ZEROS", true},
-                   {"MIN", true, 0, 2},
-                   {"MAX", true, 0, 2},
-                   {"FITS", false, 0, 1},
+                   {"MIN", true, 0, 1},
+                   {"MAX", true, 0, 1},
                    {"NOTE"}},
                   rows, columns);
   }

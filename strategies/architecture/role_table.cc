@@ -146,6 +146,8 @@ constexpr RoleRow kRows[] = {
     {"ffn_*_exps", experts},
     {"ffn_*.#.weight$", experts},  // GGUF of before 2024: blk.0.ffn_up.3.weight
 
+    {"relative_attention_bias", position_embedding},  // T5
+
     // Biases of everything that is left; Keras' of attention have two dimensions.
     {"bias$", bias, "", 0, 2},
     {"*_bias$", bias, "", 0, 2},
@@ -174,7 +176,6 @@ constexpr RoleRow kRows[] = {
     {"positions_embed", position_embedding},
     {"position_embd", position_embedding},
     {"pos_embed*", position_embedding},
-    {"relative_attention_bias", position_embedding},  // T5
     {"relative_position_bias_table", position_embedding},
     {"attn_rel_b", position_embedding},
     {"token_type_embeddings", token_embedding, kSegment},  // BERT

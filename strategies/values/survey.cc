@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <tuple>
 #include <utility>
 
 #include "strategies/checkpoint/tensor_reader.h"
@@ -221,7 +222,8 @@ class Surveyor {
     }
     std::sort(candidates.begin(), candidates.end(), [&](uint32_t a, uint32_t b) {
       if (const int order = XXH128_cmp(&digests_[a], &digests_[b]); order != 0) return order < 0;
-      return a < b;
+      const Tensor &left = checkpoint_.tensors[a], &right = checkpoint_.tensors[b];
+      return std::tie(left.dtype, left.shape, a) < std::tie(right.dtype, right.shape, b);
     });
     std::vector<std::pair<uint32_t, uint32_t>> pairs;  // later, earlier
     for (size_t i = 0, first = 0; i < candidates.size(); ++i) {

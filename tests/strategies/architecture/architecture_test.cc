@@ -148,7 +148,7 @@ TEST_CASE("the sums hold for any names, dtypes and ties") {
         name += words[random() % words.size()] + (random() % 4 == 0 ? "/" : ".");
       }
       const bool ties = i > 0 && random() % 8 == 0;
-      const uint32_t with = ties ? random() % i : 0;
+      const auto with = static_cast<uint32_t>(ties ? random() % i : 0);
       if (ties && model.checkpoint.tensors[with].same_as == Tensor::kItself) {
         const Tensor original = model.checkpoint.tensors[with];
         model.add(name, original.shape, original.dtype, with);

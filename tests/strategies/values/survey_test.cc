@@ -11,36 +11,17 @@
 
 #include "tests/strategies/checkpoint/fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/safetensors_file.h"
 
 namespace weighbridge::test {
 namespace {
 
 using namespace testing;
 
-// A safetensors file with values of the test's own.
-class Written {
- public:
-  template <class Element>
-  Written& add(const std::string& name, const std::string& dtype, const std::string& shape,
-               const std::vector<Element>& values) {
-    const size_t begin = data_.size();
-    data_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Element));
-    header_ += fmt::format(R"({}"{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", header_.empty() ? "" : ",",
-                           name, dtype, shape, begin, data_.size());
-    return *this;
-  }
-  Written& floats(const std::string& name, const std::string& shape, const std::vector<float>& values) {
-    return add(name, "F32", shape, values);
-  }
-  Checkpoint open() const {
-    const std::string file = safetensors("{" + header_ + "}", 0) + data_;
-    return open_checkpoint(folder_.write("model.safetensors", file));
-  }
-
- private:
-  TemporaryFolder folder_;
-  std::string header_, data_;
-};
+Checkpoint opened(const TemporaryFolder& folder, const SafetensorsFile& file) {
+  file.write(folder / "model.safetensors");
+  return open_checkpoint(folder / "model.safetensors");
+}
 
 Survey survey(const Checkpoint& checkpoint) {
   uint64_t done = 0, total = 0;
@@ -60,6 +41,11 @@ std::map<std::string, TensorValues> by_name(const Checkpoint& checkpoint) {
   std::map<std::string, TensorValues> values;
   for (size_t i = 0; i < all.tensors.size(); ++i) values[checkpoint.tensors[i].name] = all.tensors[i];
   return values;
+}
+
+std::map<std::string, TensorValues> by_name(const SafetensorsFile& file) {
+  const TemporaryFolder folder;
+  return by_name(opened(folder, file));
 }
 
 std::vector<float> weights(size_t count, uint32_t seed) {
@@ -88,14 +74,13 @@ TEST_CASE("planted zeros are counted, -0.0 among them, and rows of zeros are fou
       value = std::signbit(value) && value == 0 ? value : 0.0F;
     }
   }
-  const auto values = by_name(Written()
-                                  .floats("pruned", "[700, 1000]", pruned)
-                                  .floats("dense", "[700, 1000]", weights(kLong, 2))
-                                  .floats("narrow", "[4, 1]", {0, 1, -0.0F, 2})
-                                  .floats("vector", "[3]", {0, 0, 0})
-                                  .floats("scalar", "[]", {0})
-                                  .floats("cube", "[2, 2, 2]", {0, 0, 0, 0, 0, 0, 0, 1})
-                                  .open());
+  const auto values = by_name(SafetensorsFile()
+                                  .floats("pruned", {700, 1000}, pruned)
+                                  .floats("dense", {700, 1000}, weights(kLong, 2))
+                                  .floats("narrow", {4, 1}, {0, 1, -0.0F, 2})
+                                  .floats("vector", {3}, {0, 0, 0})
+                                  .floats("scalar", {}, {0})
+                                  .floats("cube", {2, 2, 2}, {0, 0, 0, 0, 0, 0, 0, 1}));
   CHECK(values.at("pruned").numbers.zeros == zeros);
   CHECK(values.at("pruned").numbers.negative_zeros == negative);
   CHECK(values.at("pruned").zero_rows == 6);
@@ -124,7 +109,7 @@ TEST_CASE("a row of zeros is found whatever its length and place, against a plai
       expected += all ? 1 : 0;
     }
     INFO(rows << " x " << columns);
-    const auto found = by_name(Written().floats("w", fmt::format("[{}, {}]", rows, columns), values).open());
+    const auto found = by_name(SafetensorsFile().floats("w", {rows, columns}, values));
     CHECK(found.at("w").zero_rows == expected);
   }
 }
@@ -136,15 +121,14 @@ TEST_CASE("NaN, infinities and bounds of every float, and of none") {
   ill[6] = -infinity;
   ill[400'000] = 7;
   ill[699'999] = -9;
-  const auto values = by_name(Written()
-                                  .floats("ill", "[700000]", ill)
-                                  .floats("nothing", "[2]", {nan, infinity})
-                                  .floats("empty", "[0, 4]", {})
-                                  .add<double>("f64", "F64", "[3]", {-1e300, 0, 2.5})
-                                  .add<uint16_t>("f16", "F16", "[3]", {0x3c00, 0xfc00, 0x8000})
-                                  .add<uint16_t>("bf16", "BF16", "[3]", {0x3f80, 0x7fc0, 0xc000})
-                                  .add<uint8_t>("f8", "F8_E4M3", "[4]", {0x7f, 0x7e, 0x00, 0x80})
-                                  .open());
+  const auto values = by_name(SafetensorsFile()
+                                  .floats("ill", {700000}, ill)
+                                  .floats("nothing", {2}, {nan, infinity})
+                                  .floats("empty", {0, 4}, {})
+                                  .add<double>("f64", "F64", {3}, {-1e300, 0, 2.5})
+                                  .add<uint16_t>("f16", "F16", {3}, {0x3c00, 0xfc00, 0x8000})
+                                  .add<uint16_t>("bf16", "BF16", {3}, {0x3f80, 0x7fc0, 0xc000})
+                                  .add<uint8_t>("f8", "F8_E4M3", {4}, {0x7f, 0x7e, 0x00, 0x80}));
   CHECK(values.at("ill").numbers.nans == 2);
   CHECK(values.at("ill").numbers.infinities == 1);
   CHECK(values.at("ill").numbers.min == -9);
@@ -175,7 +159,7 @@ TEST_CASE("f32 whose values all fit bf16 is found, and one value off breaks it")
   std::vector<float> off = truncated;
   off.back() = std::nextafter(off.back(), 1.0F);
   const auto values =
-      by_name(Written().floats("truncated", "[700, 1000]", truncated).floats("off", "[700, 1000]", off).open());
+      by_name(SafetensorsFile().floats("truncated", {700, 1000}, truncated).floats("off", {700, 1000}, off));
   CHECK(values.at("truncated").fits == std::vector<Dtype>{Dtype::bf16});
   CHECK(values.at("off").fits.empty());
 }
@@ -184,18 +168,19 @@ TEST_CASE("duplicates have the same dtype, shape and every byte; a constant is n
   const std::vector<float> original = weights(kLong, 6);
   std::vector<float> changed = original;
   changed.back() = std::nextafter(changed.back(), 1.0F);
-  const Checkpoint checkpoint = Written()
-                                    .floats("a", "[700, 1000]", original)
-                                    .floats("changed", "[700, 1000]", changed)
-                                    .floats("turned", "[1000, 700]", original)
-                                    .floats("b", "[700, 1000]", original)
-                                    .add<float>("words", "I32", "[700, 1000]", original)
-                                    .floats("c", "[700, 1000]", original)
-                                    .floats("ones", "[3]", {1, 1, 1})
-                                    .floats("ones too", "[3]", {1, 1, 1})
-                                    .add<int64_t>("i", "I64", "[2]", {1, 2})
-                                    .add<int64_t>("j", "I64", "[2]", {1, 2})
-                                    .open();
+  const TemporaryFolder folder;
+  SafetensorsFile file;
+  file.floats("a", {700, 1000}, original)
+      .floats("changed", {700, 1000}, changed)
+      .floats("turned", {1000, 700}, original)
+      .floats("b", {700, 1000}, original)
+      .add<float>("words", "I32", {700, 1000}, original)
+      .floats("c", {700, 1000}, original)
+      .floats("ones", {3}, {1, 1, 1})
+      .floats("ones too", {3}, {1, 1, 1})
+      .add<int64_t>("i", "I64", {2}, {1, 2})
+      .add<int64_t>("j", "I64", {2}, {1, 2});
+  const Checkpoint checkpoint = opened(folder, file);
   const auto values = by_name(checkpoint);
   const auto twin = [&](const char* name) {
     const uint32_t index = values.at(name).duplicate_of;
@@ -217,13 +202,12 @@ TEST_CASE("duplicates have the same dtype, shape and every byte; a constant is n
 TEST_CASE("a tensor is constant only where every element has the bits of the first, across chunks") {
   std::vector<float> constant(kLong, 0.5F), last = constant;
   last.back() = 0.25F;
-  const auto values = by_name(Written()
-                                  .floats("constant", "[700000]", constant)
-                                  .floats("last", "[700000]", last)
-                                  .floats("signs", "[2]", {0, -0.0F})
-                                  .floats("one", "[1]", {3})
-                                  .add<uint8_t>("bytes", "U8", "[3]", {7, 7, 7})
-                                  .open());
+  const auto values = by_name(SafetensorsFile()
+                                  .floats("constant", {700000}, constant)
+                                  .floats("last", {700000}, last)
+                                  .floats("signs", {2}, {0, -0.0F})
+                                  .floats("one", {1}, {3})
+                                  .add<uint8_t>("bytes", "U8", {3}, {7, 7, 7}));
   CHECK(values.at("constant").constant);
   CHECK_FALSE(values.at("last").constant);
   CHECK_FALSE(values.at("signs").constant);
@@ -232,13 +216,14 @@ TEST_CASE("a tensor is constant only where every element has the bits of the fir
 }
 
 TEST_CASE("of integers zeros are counted, of codes without a scale nothing") {
-  const Checkpoint checkpoint = Written()
-                                    .add<int8_t>("i8", "I8", "[4]", {0, 1, 0, -128})
-                                    .add<int16_t>("i16", "I16", "[2]", {0, 256})
-                                    .add<int64_t>("i64", "I64", "[2]", {0, int64_t{1} << 40})
-                                    .add<uint8_t>("bool", "BOOL", "[3]", {0, 1, 0})
-                                    .add<uint8_t>("f4", "F4", "[4]", {0, 0})
-                                    .open();
+  const TemporaryFolder folder;
+  SafetensorsFile file;
+  file.add<int8_t>("i8", "I8", {4}, {0, 1, 0, -128})
+      .add<int16_t>("i16", "I16", {2}, {0, 256})
+      .add<int64_t>("i64", "I64", {2}, {0, int64_t{1} << 40})
+      .add<uint8_t>("bool", "BOOL", {3}, {0, 1, 0})
+      .add<uint8_t>("f4", "F4", {4}, {0, 0});
+  const Checkpoint checkpoint = opened(folder, file);
   const auto values = by_name(checkpoint);
   CHECK(values.at("i8").numbers.zeros == 2);
   CHECK(values.at("i16").numbers.zeros == 1);
@@ -252,10 +237,11 @@ TEST_CASE("of integers zeros are counted, of codes without a scale nothing") {
 }
 
 TEST_CASE("what a tensor would take sparsely follows from its zeros, in its own dtype") {
-  const Checkpoint checkpoint = Written()
-                                    .floats("f32", "[2, 4]", {0, 1, 0, 0, 0, 0, -0.0F, 2})
-                                    .add<uint16_t>("f16", "F16", "[8]", {0, 1, 0, 0, 0, 0, 0x8000, 2})
-                                    .open();
+  const TemporaryFolder folder;
+  SafetensorsFile file;
+  file.floats("f32", {2, 4}, {0, 1, 0, 0, 0, 0, -0.0F, 2})
+      .add<uint16_t>("f16", "F16", {8}, {0, 1, 0, 0, 0, 0, 0x8000, 2});
+  const Checkpoint checkpoint = opened(folder, file);
   const auto values = by_name(checkpoint);
   for (const Tensor& tensor : checkpoint.tensors) {
     const auto sparse = sparse_bytes_of(tensor, values.at(tensor.name));
@@ -288,7 +274,8 @@ TEST_CASE("memory does not grow with the size of a tensor") {
   };
   const uint64_t small = growth(1u << 20), large = growth(128u << 20);
   fmt::print("values of 4 MiB were read in {} KiB, of 512 MiB in {} KiB\n", small / 1024, large / 1024);
-  CHECK(large < kSurveyChunkBytes + (1u << 20));
+  // The chunk, the pieces, and pages of the program that were not touched before.
+  CHECK(large < kSurveyChunkBytes + (3u << 20));
   CHECK(large < small + (256u << 10));
 }
 
