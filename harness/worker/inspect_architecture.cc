@@ -51,7 +51,7 @@ std::string layer_text(const LayerKind& kind) {
 }
 
 // "32 layers of 436 MiB each", of the kind of numbered layers that holds most.
-void print_in_one_line(const std::vector<LayerKind>& layers, const Holding& all) {
+void print_in_one_line(const std::vector<LayerKind>& layers, const Holding& all, unsigned columns) {
   uint64_t count = 0;
   const LayerKind* most = nullptr;
   for (const LayerKind& kind : layers) {
@@ -60,12 +60,12 @@ void print_in_one_line(const std::vector<LayerKind>& layers, const Holding& all)
       most = &kind;
     }
   }
-  fmt::print("{} in {}, {}", counted(all.parameters, "parameter", "parameters"), counted(count, "layer", "layers"),
-             human(all.bytes));
+  std::string line = fmt::format("{} in {}, {}", counted(all.parameters, "parameter", "parameters"),
+                                 counted(count, "layer", "layers"), human(all.bytes));
   if (most != nullptr) {
-    fmt::print("; {} of {} each", counted(most->count, "layer", "layers"), human(most->each.bytes));
+    line += fmt::format("; {} of {} each", counted(most->count, "layer", "layers"), human(most->each.bytes));
   }
-  fmt::print("\n\n");
+  fmt::print("{}\n", reports::paragraph(line, columns, "", ""));
 }
 
 void print_roles(const Roles& roles, unsigned room) {
@@ -170,7 +170,7 @@ void print_columns(std::vector<reports::Column> columns, const std::vector<std::
 }
 
 void print_architecture(const Roles& roles, const std::vector<LayerKind>& layers, unsigned columns) {
-  print_in_one_line(layers, roles.all);
+  print_in_one_line(layers, roles.all, columns);
   print_roles(roles, columns);
   fmt::print("\n");
   print_layers(layers, roles.all, columns);

@@ -65,9 +65,9 @@ std::string note_text(const Checkpoint& checkpoint, uint32_t index, const Tensor
     notes.push_back(fmt::format("{} infinite", human_count(values.numbers.infinities)));
   if (values.constant) notes.emplace_back("constant");
   if (values.duplicate_of != Tensor::kItself)
-    notes.push_back("= " + short_name(checkpoint.tensors[values.duplicate_of].name, room - 2));
+    notes.push_back("= " + short_name(checkpoint.tensors[values.duplicate_of].name, 16));
   if (checkpoint.tensors[index].same_as != Tensor::kItself)
-    notes.push_back("is " + short_name(checkpoint.tensors[checkpoint.tensors[index].same_as].name, room - 3));
+    notes.push_back("is " + short_name(checkpoint.tensors[checkpoint.tensors[index].same_as].name, 16));
   if (!values.fits.empty()) notes.push_back("fits " + fits_text(values));
   if (values.zero_rows > 0 && !values.constant)
     notes.push_back(reports::counted(values.zero_rows, "row of zeros", "rows of zeros"));
@@ -154,21 +154,28 @@ void print_values(const Checkpoint& checkpoint, const Survey& survey, bool all, 
     shown.resize(std::min(shown.size(), kRowsShown));
     std::sort(shown.begin(), shown.end());
   }
-  // DTYPE, SIZE, ZEROS and the gaps take 29 columns; MIN and MAX stand where the notes leave room.
-  const size_t name_room = std::max(20u, columns / 3),
-               note_room = columns > name_room + 45 ? columns - name_room - 29 : 16;
-  std::vector<std::vector<std::string>> rows;
+  // DTYPE, SIZE, ZEROS and the gaps take 29 columns. Of the rest the notes have what they need, the names what is left;
+  // MIN and MAX stand where there is still room.
+  constexpr size_t kFixed = 29;
+  const size_t room = columns > kFixed + 40 ? columns - kFixed : 40;
+  std::vector<std::string> notes;
+  size_t widest = 4;
   for (const uint32_t i : shown) {
-    const Tensor& tensor = checkpoint.tensors[i];
-    const TensorValues& values = survey.tensors[i];
-    const bool numbers = value_kind(tensor.dtype) == ValueKind::numbers;
-    rows.push_back({short_name(tensor.name, name_room), std::string(name(tensor.dtype)), human(tensor.bytes()),
-                    value_kind(tensor.dtype) == ValueKind::unknown
-                        ? "-"
-                        : zeros_text(values.numbers.zeros, element_count(tensor.shape).value()),
-                    numbers ? number_text(values.numbers, values.numbers.min) : "-",
-                    numbers ? number_text(values.numbers, values.numbers.max) : "-",
-                    note_text(checkpoint, i, values, note_room)});
+    notes.push_back(note_text(checkpoint, i, survey.tensors[i], std::max<size_t>(18, room * 2 / 5)));
+    widest = std::max(widest, reports::columns_of(notes.back()));
+  }
+  const size_t name_room = room > widest + 20 ? std::min<size_t>(room - widest, 60) : 20;
+  std::vector<std::vector<std::string>> rows;
+  for (size_t row = 0; row < shown.size(); ++row) {
+    const Tensor& tensor = checkpoint.tensors[shown[row]];
+    const TensorValues& values = survey.tensors[shown[row]];
+    const ValueKind kind = value_kind(tensor.dtype);
+    const bool numbers = kind == ValueKind::numbers;
+    rows.push_back(
+        {short_name(tensor.name, name_room), std::string(name(tensor.dtype)), human(tensor.bytes()),
+         kind == ValueKind::unknown ? "-" : zeros_text(values.numbers.zeros, element_count(tensor.shape).value()),
+         numbers ? number_text(values.numbers, values.numbers.min) : "-",
+         numbers ? number_text(values.numbers, values.numbers.max) : "-", notes[row]});
   }
   if (!rows.empty()) {
     print_columns({{"TENSOR"},

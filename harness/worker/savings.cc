@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "harness/worker/inspect.h"
 #include "reports/printable.h"
 #include "reports/units.h"
 #include "strategies/error.h"
@@ -19,6 +20,11 @@ using reports::human;
 std::string percent(uint64_t part, uint64_t of) {
   const double share = of == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(of);
   return fmt::format("{:.1f} %", share);
+}
+
+// Short, so that a line that quotes two of them is not all names.
+std::string quoted(const std::string& name) {
+  return fmt::format("\"{}\"", short_name(name, 40));
 }
 
 std::string tensors_text(uint64_t count) {
@@ -70,7 +76,7 @@ class Findings {
     found_.push_back(
         {id,
          fmt::format("{} {} {} in {} ({}{}): whatever is computed from {} is lost", counted(numbers, "value", "values"),
-                     numbers == 1 ? "is" : "are", word, tensors_text(tensors), in_quotes(tensor(*first).name),
+                     numbers == 1 ? "is" : "are", word, tensors_text(tensors), quoted(tensor(*first).name),
                      tensors > 1 ? ", ..." : "", numbers == 1 ? "it" : "them"),
          "", "", tensors, 0});
   }
@@ -168,7 +174,7 @@ class Findings {
     found_.push_back(
         {"duplicates",
          fmt::format("{} the same bytes as another ({} as {}{}){}", counted(tensors, "tensor holds", "tensors hold"),
-                     in_quotes(tensor(*largest).name), in_quotes(tensor(values(*largest).duplicate_of).name),
+                     quoted(tensor(*largest).name), quoted(tensor(values(*largest).duplicate_of).name),
                      tensors > 1 ? ", ..." : "", ties ? ": weights that are tied, stored twice" : ""),
          "store them once: safetensors.torch.save_model does it for tensors that share their memory", "", tensors,
          bytes});
@@ -186,7 +192,7 @@ class Findings {
     if (!largest) return;
     found_.push_back({"constant",
                       fmt::format("{} one value throughout ({}{})", counted(tensors, "tensor holds", "tensors hold"),
-                                  in_quotes(tensor(*largest).name), tensors > 1 ? ", ..." : ""),
+                                  quoted(tensor(*largest).name), tensors > 1 ? ", ..." : ""),
                       "they were never trained, or can be made anew when the model is built", "", tensors, bytes});
   }
 

@@ -216,7 +216,8 @@ class Surveyor {
     std::vector<uint32_t> candidates;
     for (uint32_t i = 0; i < checkpoint_.tensors.size(); ++i) {
       const Tensor& tensor = checkpoint_.tensors[i];
-      if (tensor.same_as == Tensor::kItself && tensor.bytes() > 0 && !survey_.tensors[i].constant) {
+      if (tensor.same_as == Tensor::kItself && element_count(tensor.shape).value() > 1 &&
+          !survey_.tensors[i].constant) {
         candidates.push_back(i);
       }
     }
