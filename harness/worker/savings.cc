@@ -143,7 +143,7 @@ class Findings {
     uint64_t tensors = 0, dense = 0, sparse = 0, elements = 0, zero = 0, csr = 0;
     each([&](uint32_t i) {
       const auto worth = worth_sparse(tensor(i), values(i));
-      if (!worth) return;
+      if (!worth || values(i).constant) return;
       ++tensors;
       csr += worth->is_csr() ? 1 : 0;
       dense += tensor(i).bytes();

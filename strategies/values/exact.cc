@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "strategies/dtype/convert.h"
 #include "strategies/dtype/scalar.h"

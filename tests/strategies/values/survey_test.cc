@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -9,7 +10,10 @@
 #include <map>
 #include <random>
 
+#include "strategies/checkpoint/tensor_reader.h"
+#include "strategies/dtype/scalar.h"
 #include "tests/strategies/checkpoint/fixture.h"
+#include "tests/strategies/plans/made_checkpoint.h"
 #include "tests/support/catch.h"
 #include "tests/support/safetensors_file.h"
 
@@ -249,6 +253,73 @@ TEST_CASE("what a tensor would take sparsely follows from its zeros, in its own 
     REQUIRE(sparse);
     CHECK(sparse->csr == 2 * (value + 4) + (rows + 1) * 4);
     CHECK(sparse->bitmap == 2 * value + 1);
+  }
+}
+
+// The plainest reading of a tensor's values: scalar, all at once.
+Numbers plainly(const Tensor& tensor, const std::vector<std::byte>& bytes) {
+  const Layout to_f32 = layout(tensor.dtype, tensor.shape, Target{Dtype::f32});
+  std::vector<double> values(to_f32.elements);
+  std::vector<float> f32(to_f32.elements);
+  if (tensor.dtype == Dtype::f64) {
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+  } else {
+    if (to_f32.converted()) {
+      scalar::convert(to_f32, 0, to_f32.elements, bytes.data(), reinterpret_cast<std::byte*>(f32.data()), nullptr);
+    } else {
+      std::memcpy(f32.data(), bytes.data(), bytes.size());
+    }
+    std::copy(f32.begin(), f32.end(), values.begin());
+  }
+  Numbers numbers;
+  for (const double value : values) {
+    numbers.zeros += value == 0 ? 1 : 0;
+    numbers.nans += std::isnan(value) ? 1 : 0;
+    numbers.infinities += std::isinf(value) ? 1 : 0;
+    if (!std::isfinite(value)) continue;
+    numbers.min = std::min(numbers.min, value);
+    numbers.max = std::max(numbers.max, value);
+  }
+  return numbers;
+}
+
+TEST_CASE("of random checkpoints, encoded tensors and blocks among them, all is as a plain reading has it") {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    const Scratch scratch;
+    const Checkpoint checkpoint = make_checkpoint(scratch, seed);
+    const Survey all = survey(checkpoint);
+    TensorReader reader(checkpoint);
+    std::vector<std::vector<std::byte>> bytes;
+    std::vector<bool> compared;
+    for (uint32_t i = 0; i < checkpoint.tensors.size(); ++i) {
+      const Tensor& tensor = checkpoint.tensors[i];
+      const TensorValues& values = all.tensors[i];
+      INFO("seed " << seed << ": " << tensor.name << " " << name(tensor.dtype) << " of " << tensor.bytes() << " bytes");
+      bytes.emplace_back(tensor.bytes());
+      reader.read(i, 0, bytes.back().data(), bytes.back().size());
+      if (value_kind(tensor.dtype) == ValueKind::numbers) {
+        const Numbers expected = plainly(tensor, bytes.back());
+        CHECK(values.numbers.zeros == expected.zeros);
+        CHECK(values.numbers.nans == expected.nans);
+        CHECK(values.numbers.infinities == expected.infinities);
+        CHECK(values.numbers.min == expected.min);
+        CHECK(values.numbers.max == expected.max);
+      }
+      const size_t unit = block(tensor.dtype).bytes;
+      const uint64_t elements = element_count(tensor.shape).value();
+      bool constant = block(tensor.dtype).elements == 1 && elements > 1;
+      for (size_t at = 0; constant && at < bytes[i].size(); at += unit) {
+        constant = std::memcmp(bytes[i].data(), bytes[i].data() + at, unit) == 0;
+      }
+      CHECK(values.constant == constant);
+      compared.push_back(tensor.same_as == Tensor::kItself && elements > 1 && !constant);
+      uint32_t twin = Tensor::kItself;
+      for (uint32_t j = 0; j < i && compared[i] && twin == Tensor::kItself; ++j) {
+        const Tensor& other = checkpoint.tensors[j];
+        if (compared[j] && other.dtype == tensor.dtype && other.shape == tensor.shape && bytes[j] == bytes[i]) twin = j;
+      }
+      if (tensor.same_as == Tensor::kItself) CHECK(values.duplicate_of == twin);
+    }
   }
 }
 
