@@ -168,6 +168,10 @@ inline constexpr const char* kAskedLimit = "--limit";  // Limit::source of one t
 
 inline constexpr const char* kAsksToRunCode = "asks-to-run-code";  // remarks that findings speak of
 inline constexpr const char* kOptimizerState = "optimizer-state";
+inline constexpr const char* kTied = "tied";  // what the names and shapes say; plan and inspect show it
+inline constexpr const char* kPerhapsTied = "perhaps-tied";
+inline constexpr const char* kExperts = "experts";
+inline constexpr const char* kAveraged = "averaged";
 inline constexpr const char* kRead = "read";  // which file of a folder, where there was one alone
 
 struct Remark {      // what a person should know of a checkpoint that could be read all the same

@@ -73,11 +73,12 @@ void about_spread(const Record& record, std::vector<std::string>& said) {
   }
 }
 
-// Remarks that are causes are findings (findings/), and one file that was alone needs no care; the others are said
-// here.
+// Remarks that are causes are findings (findings/), one file that was alone needs no care, and what a model is made of
+// is no danger; the others are said here.
 void about_checkpoint(const Record& record, std::vector<std::string>& said) {
   for (const Remark& remark : record.checkpoint.remarks) {
     if (remark.id == kAsksToRunCode || remark.id == kOptimizerState || remark.id == kRead) continue;
+    if (remark.id == kTied || remark.id == kPerhapsTied || remark.id == kExperts || remark.id == kAveraged) continue;
     said.push_back(printable(remark.text) + ".");
   }
 }

@@ -208,7 +208,10 @@ std::string run_job(const Job& job, const WorkerSettings& settings,
       throw Interrupted();
     }
     if (tick) tick(worker.page());
-    if ((ready > 0 || worker.has_ended()) && !worker.receive()) break;
+    if (ready > 0 || worker.has_ended()) {
+      if (!worker.receive()) break;
+      worker.go();  // it asked before it prints: what `tick` showed is gone by now
+    }
   }
   const Ending ending = worker.reap();
   const SharedPage& page = worker.page();

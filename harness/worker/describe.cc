@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "harness/probe/status.h"
+#include "harness/worker/architecture_remarks.h"
 #include "harness/worker/worker.h"
 #include "strategies/error.h"
 #include "strategies/layers.h"
@@ -141,7 +142,7 @@ void describe(WorkerContext& context) {
   json["dtypes"] = dtypes;
   json["encodings"] = encodings;
   json["remarks"] = nlohmann::json::array();
-  for (const Remark& remark : checkpoint.remarks)
+  for (const Remark& remark : all_remarks(checkpoint, find_roles(checkpoint)))
     json["remarks"].push_back({{"id", remark.id}, {"text", remark.text}, {"bytes", remark.bytes}});
   json["parameters"] = parameters;
   json["largest_tensor_bytes"] = largest;

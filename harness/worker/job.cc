@@ -8,9 +8,10 @@ namespace weighbridge {
 std::string encode(const Job& job) {
   nlohmann::json cells = nlohmann::json::array();
   for (const JobCell& cell : job.cells) cells.push_back({{"strategy", cell.strategy}, {"dtype", cell.dtype}});
-  const nlohmann::json json = {{"mode", job.mode},       {"model", job.model},   {"cells", cells},
-                               {"targets", job.targets}, {"passes", job.passes}, {"json", job.json},
-                               {"metered", job.metered}, {"sha256", job.sha256}, {"plugins", job.plugins},
+  const nlohmann::json json = {{"mode", job.mode},       {"model", job.model},     {"cells", cells},
+                               {"targets", job.targets}, {"passes", job.passes},   {"json", job.json},
+                               {"metered", job.metered}, {"sha256", job.sha256},   {"tensors", job.tensors},
+                               {"values", job.values},   {"columns", job.columns}, {"plugins", job.plugins},
                                {"plugin", job.plugin}};
   std::string bytes;
   nlohmann::json::to_cbor(json, bytes);
@@ -30,6 +31,9 @@ Job decode_job(const std::string& bytes) {
   job.sha256 = json.at("sha256");
   job.plugins = json.at("plugins").get<std::vector<PluginInfo>>();
   job.plugin = json.at("plugin");
+  job.tensors = json.at("tensors");
+  job.values = json.at("values");
+  job.columns = json.at("columns");
   return job;
 }
 

@@ -23,9 +23,12 @@ struct Job {
   std::vector<PluginInfo> plugins;   // describe: what was declared, nothing of it is loaded
   std::string plugin;                // trial: the library that the cell's strategy is of; empty: it is built in
   int passes = 1;
-  bool json = false;    // inspect
-  bool sha256 = false;  // inspect: a digest of each tensor's elements
-  bool metered = true;  // trial: false leaves the readings before releases out, to measure what they cost
+  bool json = false;      // inspect
+  bool sha256 = false;    // inspect: a digest of each tensor's elements
+  bool tensors = false;   // inspect: every tensor's row, however many there are
+  bool values = false;    // inspect: read the values
+  unsigned columns = 80;  // inspect: of the terminal
+  bool metered = true;    // trial: false leaves the readings before releases out, to measure what they cost
 };
 
 std::string encode(const Job& job);

@@ -2,6 +2,7 @@
 //
 // The worker is started with five descriptors in fixed places. It reads its job (CBOR) from kJob, and:
 //   describe, reference, inspect, plugin: writes its answer (CBOR) into kReply, or to stdout for inspect, and exits.
+//   Where inspect has read values it says `ready` first, so that the parent can take its progress from the terminal.
 //   trial: announces each phase boundary on kControl and waits for the parent's word before it goes on, so that the
 //   parent can read and reset the kernel's high-water mark exactly there.
 // A failure is a message in the shared page, whatever the mode.

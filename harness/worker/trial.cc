@@ -1,5 +1,4 @@
 // One trial: a plan, phase by phase, each boundary agreed with the parent.
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,16 +13,6 @@
 
 namespace weighbridge {
 namespace {
-
-// Says a message and waits for the parent's word.
-void handshake(Message::Kind kind, Phase phase) {
-  const Message message{kind, static_cast<uint32_t>(phase)};
-  Message answer{};
-  if (send(kControlDescriptor, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message) ||
-      recv(kControlDescriptor, &answer, sizeof(answer), 0) != sizeof(answer) || answer.kind != Message::Kind::go) {
-    throw Error(ErrorKind::environment, "the parent process is gone");
-  }
-}
 
 // Live bytes by purpose, and their peaks in the current phase.
 class PageCounts : public AllocationCounts {

@@ -1,5 +1,6 @@
 #include "harness/worker/worker.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,6 +74,15 @@ int worker_main() {
     fail(*page, kCrashed, error.what());
   }
   return 1;
+}
+
+void handshake(Message::Kind kind, Phase phase) {
+  const Message message{kind, static_cast<uint32_t>(phase)};
+  Message answer{};
+  if (send(kControlDescriptor, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message) ||
+      recv(kControlDescriptor, &answer, sizeof(answer), 0) != sizeof(answer) || answer.kind != Message::Kind::go) {
+    throw Error(ErrorKind::environment, "the parent process is gone");
+  }
 }
 
 void reply(const nlohmann::json& answer) {

@@ -10,6 +10,7 @@
 #include "harness/alloc/counted_memory.h"
 #include "harness/worker/job.h"
 #include "harness/worker/need_meter.h"
+#include "harness/worker/protocol.h"
 #include "harness/worker/shared_page.h"
 
 namespace weighbridge {
@@ -35,6 +36,9 @@ void describe_plugin(WorkerContext& context);  // loads a plug-in; what it decla
 
 // Loads a plug-in and adds its strategies, as part of a trial. Throws Error.
 void add_plugin(WorkerContext& context, const std::string& path);
+
+// Tells the parent where this worker stands, and waits for its word. Throws Error.
+void handshake(Message::Kind kind, Phase phase);
 
 // Writes `answer` as the whole reply, CBOR. Throws Error.
 void reply(const nlohmann::json& answer);

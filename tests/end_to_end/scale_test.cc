@@ -2,6 +2,7 @@
 // number of tensors.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -79,6 +80,13 @@ TEST_CASE("100,000 tensors of 1 TB are listed within 200 MiB of address space") 
   fmt::print("inspect of 100,000 tensors: {:.2f} s; to parse its {} bytes of JSON: {:.2f} s\n", listing.count(),
              outcome.out.size(), parsing.count());
   CHECK(listing < 10 * parsing);
+  CHECK(listed.at("layers").size() == 1);
+  CHECK(listed.at("layers").at(0).at("count") == kShards);
+  const Outcome summary =
+      run({"/bin/sh", "-c", "ulimit -v 204800; exec \"$@\"", "sh", weighbridge(), "inspect", scratch.path()});
+  CHECK(summary.status == 0);
+  CHECK_THAT(summary.out, ContainsSubstring("100 layers of 9.77 GiB each"));
+  CHECK(std::count(summary.out.begin(), summary.out.end(), '\n') < 40);
 }
 
 TEST_CASE("every way of loading 100,000 tensors of 1 TB is planned within 200 MiB of address space") {
