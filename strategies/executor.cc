@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <functional>
+#include <thread>
 
 #include "strategies/dtype/convert.h"
 #include "strategies/error.h"
@@ -95,18 +97,44 @@ void Executor::read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) {
             [&](uint64_t done, uint64_t piece) { reader_.read(tensor, begin + done, address(to) + done, piece); });
 }
 
-void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) {
-  if (bytes == 0) return;
-  const Layout& layout = request_.layouts.at(tensor);
-  const std::byte* source = address(from);
-  std::byte* target = address({tensor_buffer, 0});
+void Executor::place(const Layout& layout, uint64_t begin, uint64_t bytes, const std::byte* from, std::byte* tensor) {
   if (layout.converted()) {
     const Block unit = block(layout.stored);
-    convert(layout, begin / unit.bytes * unit.elements, bytes / unit.bytes * unit.elements, source, target);
+    convert(layout, begin / unit.bytes * unit.elements, bytes / unit.bytes * unit.elements, from, tensor);
   } else {
-    std::memcpy(target + begin, source, bytes);
+    std::memcpy(tensor + begin, from, bytes);
   }
+}
+
+void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) {
+  if (bytes == 0) return;
+  place(request_.layouts.at(tensor), begin, bytes, address(from), address({tensor_buffer, 0}));
   if (from.place.kind == Place::Kind::mapping) observer_.read(bytes);
+}
+
+// Piece by piece, each converted while it is in the cache, by two threads. The slower half of a load (for f32 to f16 it
+// is the conversion's faults in fresh memory) would else wait for the other: GPT-2 by `stream` from the page cache goes
+// at 1.08 of the speed of its slower half, 0.77 on one processor, and at 0.72 with whole chunks of 8 MiB in turn.
+void Executor::read_and_deliver(uint32_t index, uint64_t begin, uint64_t bytes, Spot staging, Place tensor_buffer) {
+  constexpr uint64_t kPieceBytes = 256u << 10;  // with what becomes of it, a part of an L2 cache
+  const Tensor& tensor = request_.checkpoint.tensors.at(index);
+  if (!tensor.plain()) return Steps::read_and_deliver(index, begin, bytes, staging, tensor_buffer);
+  const Layout& layout = request_.layouts.at(index);
+  const uint64_t unit = layout.converted() ? layout.unit_bytes() : 1;
+  const uint64_t piece_bytes = std::max(kPieceBytes / unit, uint64_t{1}) * unit;
+  const File& source = reader_.file(tensor.extent.file);
+  std::byte* const buffer = address(staging);
+  std::byte* const target = address({tensor_buffer, 0});
+  std::atomic<uint64_t> unheard{0};  // read, and not yet told to the observer
+  const auto caller = std::this_thread::get_id();
+  helper_.share((bytes + piece_bytes - 1) / piece_bytes, [&](uint64_t piece) {
+    const uint64_t done = piece * piece_bytes, size = std::min(piece_bytes, bytes - done);
+    source.read(tensor.extent.offset + begin + done, buffer + done, size);
+    place(layout, begin + done, size, buffer + done, target);
+    unheard += size;
+    if (std::this_thread::get_id() == caller) observer_.read(unheard.exchange(0));
+  });
+  if (unheard > 0) observer_.read(unheard);
 }
 
 void Executor::use(uint32_t tensor, Spot at) {

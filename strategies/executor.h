@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "strategies/checkpoint/tensor_reader.h"
+#include "strategies/helper_thread.h"
 #include "strategies/plan.h"
 #include "strategies/strategy.h"
 
@@ -37,6 +38,7 @@ class Executor : public Steps {
   void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) override;
   void fall_back(uint32_t) override {}  // the predictor counts them
   void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) override;
+  void read_and_deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot staging, Place tensor_buffer) override;
   void use(uint32_t tensor, Spot at) override;
   void opaque(const std::function<void(Memory&)>& work) override;
 
@@ -55,6 +57,7 @@ class Executor : public Steps {
 
   template <class Read>
   void in_pieces(uint64_t bytes, const Read& read);
+  static void place(const Layout& layout, uint64_t begin, uint64_t bytes, const std::byte* from, std::byte* tensor);
   Place hold(Held held);
   void give_back(Held& held);
 
@@ -64,6 +67,7 @@ class Executor : public Steps {
   std::vector<Held> held_;
   std::vector<uint32_t> vacant_;  // ids to use again
   TensorReader reader_;
+  HelperThread helper_;
 };
 
 }  // namespace weighbridge

@@ -58,6 +58,13 @@ class Steps {
   // place in `tensor_buffer`, which has layout.loaded_bytes. begin and bytes are whole units (Layout::unit_elements).
   virtual void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Place tensor_buffer) = 0;
 
+  // read into `staging`, then deliver from there. Who carries it out may do so piece by piece, several at once: nothing
+  // in between is spoken, so nothing can depend on the order.
+  virtual void read_and_deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot staging, Place tensor_buffer) {
+    read(tensor, begin, bytes, staging);
+    deliver(tensor, begin, bytes, staging, tensor_buffer);
+  }
+
   // Reads every byte of a delivered tensor, as one pass of inference would, and checks it against the reference.
   virtual void use(uint32_t tensor, Spot at) = 0;
 

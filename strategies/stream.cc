@@ -1,7 +1,7 @@
 // stream: through a bounded chunk, converted on the way.
 //
 // Mechanism: one staging chunk for the whole load; read a chunk, put it (converted) into the tensor's final buffer,
-// read the next. What a loader over a network or a decompressor does, and the cheapest way to a converted copy.
+// read the next; within a chunk reading and converting overlap. What a loader over a network or a decompressor does, and the cheapest way to a converted copy.
 // Need: T + C. The chunk grows to one row where a dtype has a scale per row (int8) and the row is longer than the
 // chunk.
 #include <algorithm>
@@ -52,8 +52,7 @@ class Stream : public Strategy {
       const uint64_t step = std::max(wanted / unit, uint64_t{1}) * unit;
       for (uint64_t begin = 0; begin < layout.stored_bytes; begin += step) {
         const uint64_t size = std::min(step, layout.stored_bytes - begin);
-        steps.read(tensor, begin, size, {staging});
-        steps.deliver(tensor, begin, size, {staging}, buffer);
+        steps.read_and_deliver(tensor, begin, size, {staging}, buffer);
       }
     }
     steps.free(staging);

@@ -10,8 +10,7 @@ Place load_tensor(const Request& request, Steps& steps, uint32_t tensor) {
     return weights;
   }
   const Place staging = steps.allocate(Purpose::staging, layout.stored_bytes);
-  steps.read(tensor, 0, layout.stored_bytes, {staging});
-  steps.deliver(tensor, 0, layout.stored_bytes, {staging}, weights);
+  steps.read_and_deliver(tensor, 0, layout.stored_bytes, {staging}, weights);
   steps.free(staging);
   return weights;
 }

@@ -25,7 +25,7 @@ namespace weighbridge::bench {
 namespace {
 
 constexpr unsigned kDepths[] = {1, 2, 4, 8, 16, 32};
-constexpr uint64_t kBlocks[] = {uint64_t{256} << 10, uint64_t{1} << 20, uint64_t{4} << 20};
+constexpr uint64_t kBlocks[] = {uint64_t{1} << 20, uint64_t{4} << 20};
 
 Descriptor open_direct() {
   const std::string& path = Ground::get().checkpoint().files.front().path;

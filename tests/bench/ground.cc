@@ -80,8 +80,8 @@ void Ground::make_checkpoint() {
     rmdir(folder.c_str());
     throw;
   }
-  description_ = fmt::format("{} in f32 (GPT-2, {} layers) on {} in {}", reports::human(tensor_bytes()), layers,
-                             filesystem_of(path), parent);
+  description_ =
+      fmt::format("GPT-2 in f32, {} layers, {}, on {}", layers, reports::human(tensor_bytes()), filesystem_of(path));
   unlink(path.c_str());
   rmdir(folder.c_str());
   checkpoint_.files.front().path = fmt::format("/proc/self/fd/{}", descriptor_);

@@ -40,7 +40,7 @@ class Ground {
   // Runs `work` once with the worker's instruments on.
   Weighed weigh(const std::function<void()>& work);
 
-  // "285 MiB in f32 (GPT-2, 5 layers) on ext4 in /var/tmp".
+  // "GPT-2 in f32, 5 layers, 285 MiB, on ext4".
   std::string description() const { return description_; }
   std::string allocator_version() const { return allocator_->version(); }
 

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstdio>
 #include <memory>
+#include <regex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "tests/bench/ground.h"
 #include "tests/bench/heap_meter.h"
 #include "tests/bench/json_file.h"
+#include "tests/bench/progress.h"
 #include "tests/bench/rows.h"
 #include "tests/bench/table.h"
 
@@ -33,6 +35,7 @@ struct Arguments {
   enum class Display : uint8_t { table, json, other } display = Display::table;  // of --benchmark_format
   bool json_file = false;                                                        // --benchmark_out, as JSON
   bool only_list = false;
+  std::string filter = ".";
 };
 
 // Takes what is ours out of argv.
@@ -47,6 +50,7 @@ Arguments parse(std::vector<char*>& argv) {
     }
     if (word.starts_with("--benchmark_out=")) out = true;
     if (word.starts_with("--benchmark_out_format=") && !word.ends_with("=json")) json = false;
+    if (word.starts_with("--benchmark_filter=")) arguments.filter = word.substr(19);
     if (word.starts_with("--benchmark_list_tests")) arguments.only_list = true;
     if (!word.starts_with("--pairs=")) return false;
     const std::string_view number = word.substr(8);
@@ -58,6 +62,18 @@ Arguments parse(std::vector<char*>& argv) {
   });
   arguments.json_file = out && json;
   return arguments;
+}
+
+// How many pairs the filter lets through, as Google Benchmark reads it.
+void begin_progress(const Arguments& arguments) {
+  const bool negated = arguments.filter.starts_with('-');
+  const std::regex filter(negated ? arguments.filter.substr(1) : arguments.filter, std::regex::extended);
+  size_t pairs = 0;
+  for (const bench::Row* row : bench::rows()) {
+    const std::string name = fmt::format("{}/iterations:1/repeats:{}/manual_time", row->name, arguments.pairs);
+    if (std::regex_search(name, filter) != negated) pairs += static_cast<size_t>(arguments.pairs);
+  }
+  bench::begin_progress(pairs);
 }
 
 int run(std::vector<char*> argv) {
@@ -90,6 +106,7 @@ int run(std::vector<char*> argv) {
   benchmark::AddCustomContext("heap", no_meter.empty() ? "counted by jemalloc's hooks" : "not counted: " + no_meter);
   benchmark::AddCustomContext("transparent_huge_pages", "off, as in trials");
 
+  begin_progress(arguments);
   bench::Table table;
   bench::JsonFile shown, written;
   benchmark::BenchmarkReporter* display = nullptr;  // Google Benchmark's own
@@ -108,6 +125,9 @@ int run(std::vector<char*> argv) {
 int main(int argc, char** argv) {
   try {
     return run({argv, argv + argc});
+  } catch (const std::regex_error& error) {
+    fmt::print(stderr, "weighbridge_bench: the filter is no regular expression: {}\n", error.what());
+    return 2;
   } catch (const Error& error) {
     fmt::print(stderr, "weighbridge_bench: {}\n", error.what());
     return error.kind() == ErrorKind::usage ? 2 : 4;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "strategies/error.h"
+#include "tests/bench/progress.h"
 
 namespace weighbridge::bench {
 namespace {
@@ -26,7 +27,7 @@ const Limit& choose(const Row& row) {
 // One repetition: a pair, and before the first one what a row needs once.
 class Pairs {
  public:
-  explicit Pairs(Row& row) : row_(row) {}
+  Pairs(Row& row, int pairs) : row_(row), pairs_(static_cast<size_t>(pairs)) {}
 
   void repetition(benchmark::State& state) {
     row_.outcome.asked_for = true;
@@ -36,6 +37,7 @@ class Pairs {
         if (MeteredRuns::running()) {
           state.SetIterationTime(MeteredRuns::wants_work(row_.outcome.heap) ? row_.work() : 1);  // nobody's clock
         } else {
+          show_progress(row_.name, row_.outcome.seconds.size() + 1, pairs_);
           state.PauseTiming();  // cpu_time is the work's alone, too
           begin();
           pair(state);
@@ -101,6 +103,7 @@ class Pairs {
   }
 
   Row& row_;
+  const size_t pairs_;
   const Limit* limit_ = nullptr;
   bool begun_ = false;
 };
@@ -141,7 +144,7 @@ Row* find_row(const std::string& name) {
 
 void register_rows(int pairs) {
   for (Row* row : rows()) {
-    const auto turns = std::make_shared<Pairs>(*row);
+    const auto turns = std::make_shared<Pairs>(*row, pairs);
     auto* benchmark =
         benchmark::RegisterBenchmark(row->name.c_str(), [turns](benchmark::State& state) { turns->repetition(state); });
     benchmark->Iterations(1)->Repetitions(pairs)->UseManualTime()->Unit(benchmark::kMillisecond);

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
+#include "harness/probe/machine.h"
+#include "harness/probe/procfs.h"
 #include "reports/units.h"
+#include "tests/bench/ground.h"
+#include "tests/bench/progress.h"
 
 namespace weighbridge::bench {
 namespace {
@@ -54,10 +58,32 @@ void print_row(const Row& row) {
   line(text);
 }
 
+// What makes ratios noisy, said before they are read.
+void print_machine() {
+  const reports::Machine machine = describe_machine();
+  line(fmt::format("{}, {}, {}", machine.cpu, reports::counted(machine.cpus, "processor", "processors"),
+                   machine.kernel));
+  line(fmt::format("The file: {}, in the page cache.", Ground::get().description()));
+  line(fmt::format("Memory: {}, fresh each time, no huge pages, as in trials.", Ground::get().allocator_version()));
+  double load = 0;
+  if (getloadavg(&load, 1) == 1 && load > machine.cpus / 2.0) {
+    line(
+        fmt::format("Other programs are at work (load average {:.1f}): ratios are noisy. As root,\n"
+                    "`chrt --fifo 1 scripts/bench` runs before them.",
+                    load));
+  }
+  const ProcText governor = read_proc("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  if (governor.text && !governor.text->starts_with("performance")) {
+    line(fmt::format("The processors' frequency changes (governor {}): ratios are noisy.",
+                     governor.text->substr(0, governor.text->find('\n'))));
+  }
+}
+
 }  // namespace
 
 bool Table::ReportContext(const Context&) {
-  line(fmt::format("{:<{}} {:>7} {:>7} {:>6} {:<14} {:>4}", "GB/s, medians", kNameWidth, "THIS", "LIMIT", "RATIO",
+  print_machine();
+  line(fmt::format("\n{:<{}} {:>7} {:>7} {:>6} {:<14} {:>4}", "GB/s, medians", kNameWidth, "THIS", "LIMIT", "RATIO",
                    "95 % INTERVAL", "BAR"));
   return true;
 }
@@ -74,6 +100,7 @@ void Table::ReportRuns(const std::vector<Run>& runs) {
     return;
   }
   if (!printed_.insert(row).second) return;
+  clear_progress();
   const std::string heading =
       row->outcome.limit.empty() ? row->group : fmt::format("{}, against {}", row->group, row->outcome.limit);
   if (heading != heading_) line(heading);
