@@ -1,6 +1,7 @@
 #include "tests/bench/table.h"
 
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -66,7 +67,8 @@ void print_machine() {
   line(fmt::format("The file: {}, in the page cache.", Ground::get().description()));
   line(fmt::format("Memory: {}, fresh each time, no huge pages, as in trials.", Ground::get().allocator_version()));
   double load = 0;
-  if (getloadavg(&load, 1) == 1 && load > machine.cpus / 2.0) {
+  const bool before_others = sched_getscheduler(0) != SCHED_OTHER;
+  if (!before_others && getloadavg(&load, 1) == 1 && load > machine.cpus / 2.0) {
     line(
         fmt::format("Other programs are at work (load average {:.1f}): ratios are noisy. As root,\n"
                     "`chrt --fifo 1 scripts/bench` runs before them.",
@@ -106,7 +108,7 @@ void Table::ReportRuns(const std::vector<Run>& runs) {
   if (heading != heading_) line(heading);
   heading_ = heading;
   if (!row->outcome.error.empty()) {
-    line(fmt::format("{}: NOT TESTED: {}", short_name(*row), row->outcome.error));
+    line(fmt::format("{}  NOT TESTED:\n    {}", short_name(*row), row->outcome.error));
   } else {
     print_row(*row);
   }
