@@ -114,7 +114,7 @@ void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot fro
 
 // Piece by piece, each converted while it is in the cache, by two threads. The slower half of a load (for f32 to f16 it
 // is the conversion's faults in fresh memory) would else wait for the other: GPT-2 by `stream` from the page cache goes
-// at 1.08 of the speed of its slower half, 0.77 on one processor, and at 0.72 with whole chunks of 8 MiB in turn.
+// as fast as its slower half alone, at 0.73 of that on one processor (scripts/bench).
 void Executor::read_and_deliver(uint32_t index, uint64_t begin, uint64_t bytes, Spot staging, Place tensor_buffer) {
   constexpr uint64_t kPieceBytes = 256u << 10;  // with what becomes of it, a part of an L2 cache
   const Tensor& tensor = request_.checkpoint.tensors.at(index);

@@ -2,8 +2,7 @@
 //
 // Both threads take the next piece until none is left. A piece is read and converted by the same thread, so that it is
 // still in that core's cache when it is converted; a reader that hands pieces to a converter is slower by the handing
-// over, and never faster than its slower half. The thread is started with the first work and kept: starting one takes
-// as long as reading a tensor of 1 MiB.
+// over, and never faster than its slower half. The thread is started with the first work and kept.
 #pragma once
 
 #include <atomic>
