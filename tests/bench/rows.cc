@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "strategies/error.h"
 #include "tests/bench/progress.h"

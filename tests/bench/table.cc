@@ -1,6 +1,7 @@
 #include "tests/bench/table.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sched.h>
 
 #include <cstdio>
