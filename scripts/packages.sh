@@ -14,8 +14,13 @@ build_packages=(
   zlib1g-dev           # deflate and CRC-32 in archives
   libjs-dygraphs       # zoom in the report
 )
+bench_packages=(
+  libbenchmark-dev     # Google Benchmark
+  ?liburing-dev        # O_DIRECT reads by io_uring
+)
 test_packages=(
-  catch2 libbenchmark-dev
+  catch2 libbenchmark-dev ?liburing-dev
+  ?libbenchmark-tools ?python3-scipy  # compare.py on our JSON
   python3 python3-jsonschema  # an independent writer of checkpoints, a validator of records
   python3-numpy               # independent writers of arrays and checkpoints: this one, and
   ?python3-onnx ?python3-h5py ?python3-torch
@@ -83,15 +88,16 @@ ensure_packages() {
   rm -f "$log"
 }
 
-# build PRESET TESTS(ON|OFF) [TARGET...]: configures and builds, quietly unless it fails.
+# build PRESET TESTS(ON|OFF|BENCH) [TARGET...]: configures and builds, quietly unless it fails. BENCH: the benchmarks alone.
 build() {
-  local preset=$1 tests=$2 log
+  local preset=$1 tests=$2 bench=$2 log
+  if [ "$tests" = BENCH ]; then tests=OFF bench=ON; fi
   shift 2
   log=build/$preset.log
   mkdir -p build
   say "Building ($preset); the log is $log"
   # Where nothing is tested, a warning that a newer compiler invents must not stand between somebody and a program.
-  if ! { cmake --preset "$preset" -DWEIGHBRIDGE_TESTS="$tests" -DWEIGHBRIDGE_BENCH="$tests" -DWEIGHBRIDGE_WERROR="$tests" &&
+  if ! { cmake --preset "$preset" -DWEIGHBRIDGE_TESTS="$tests" -DWEIGHBRIDGE_BENCH="$bench" -DWEIGHBRIDGE_WERROR="$tests" &&
     cmake --build --preset "$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
     tail -n 40 "$log" >&2
     say "The build failed; the whole log is $log"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "strategies/checkpoint/tensor_reader.h"
+#include "strategies/helper_thread.h"
 #include "strategies/plan.h"
 #include "strategies/sidecar.h"
 #include "strategies/strategy.h"
@@ -46,6 +47,7 @@ class Executor : public Steps {
   void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) override;
   void fall_back(uint32_t) override {}  // the predictor counts them
   void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) override;
+  void read_and_deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot staging, Spot tensor_at) override;
   void use(uint32_t tensor, Spot at) override;
   void each(uint32_t count, unsigned threads, uint64_t scratch_bytes,
             const std::function<void(uint32_t, Place)>& work) override;
@@ -68,6 +70,7 @@ class Executor : public Steps {
 
   template <class Read>
   void in_pieces(uint64_t bytes, const Read& read);
+  static void place(const Layout& layout, uint64_t begin, uint64_t bytes, const std::byte* from, std::byte* tensor);
   Place hold(Held held);
   Held held(Place place) const;
   void give_back(const Held& held);
@@ -80,6 +83,7 @@ class Executor : public Steps {
   std::vector<Held> held_;
   std::vector<uint32_t> vacant_;                        // ids to use again
   std::vector<std::unique_ptr<TensorReader>> readers_;  // by thread of `each`
+  HelperThread helper_;
 };
 
 }  // namespace weighbridge

@@ -71,6 +71,13 @@ class Steps {
   // (Layout::unit_elements).
   virtual void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) = 0;
 
+  // read into `staging`, then deliver from there. Who carries it out may do so piece by piece, several at once: nothing
+  // in between is spoken, so nothing can depend on the order.
+  virtual void read_and_deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot staging, Spot tensor_at) {
+    read(tensor, begin, bytes, staging);
+    deliver(tensor, begin, bytes, staging, tensor_at);
+  }
+
   // Reads every byte of a delivered tensor, as one pass of inference would, and checks it against the reference.
   virtual void use(uint32_t tensor, Spot at) = 0;
   // The same where no step has loaded it, but opaque work, which holds layout.loaded_bytes at `at`.

@@ -1,9 +1,9 @@
 // stream: through a bounded chunk, converted on the way.
 //
 // Mechanism: one staging chunk for the whole load; read a chunk, put it (converted) into the tensor's final buffer,
-// read the next. What a loader over a network or a decompressor does, and the cheapest way to a converted copy.
-// Need: T + C, a chunk for each of several threads. A chunk is whole units: it grows to one row where a dtype has a scale
-// per row (int8) and the row is longer than the chunk.
+// read the next; within a chunk reading and converting overlap. What a loader over a network or a decompressor does,
+// and the cheapest way to a converted copy. Need: T + C, a chunk for each of several threads. A chunk is whole units:
+// it grows to one row where a dtype has a scale per row (int8) and the row is longer than the chunk.
 #include <algorithm>
 
 #include "strategies/builtin.h"

@@ -18,8 +18,7 @@ Place load_tensor(const Request& request, Steps& steps, uint32_t tensor) {
     return weights;
   }
   const Place staging = steps.allocate(Purpose::staging, layout.stored_bytes);
-  steps.read(tensor, 0, layout.stored_bytes, {staging});
-  steps.deliver(tensor, 0, layout.stored_bytes, {staging}, {weights});
+  steps.read_and_deliver(tensor, 0, layout.stored_bytes, {staging}, {weights});
   steps.free(staging);
   return weights;
 }
@@ -70,8 +69,7 @@ void load_through(const Request& request, Steps& steps, uint32_t tensor, uint64_
   const uint64_t step = step_bytes(layout, wanted);
   for (uint64_t begin = 0; begin < layout.stored_bytes; begin += step) {
     const uint64_t size = std::min(step, layout.stored_bytes - begin);
-    steps.read(tensor, begin, size, {chunk});
-    steps.deliver(tensor, begin, size, {chunk}, to);
+    steps.read_and_deliver(tensor, begin, size, {chunk}, to);
   }
 }
 

@@ -39,6 +39,9 @@ class KeepUsed : public Steps {
   void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) override {
     to_.deliver(tensor, begin, bytes, from, tensor_at);
   }
+  void read_and_deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot staging, Spot tensor_at) override {
+    to_.read_and_deliver(tensor, begin, bytes, staging, tensor_at);
+  }
   void use(uint32_t tensor, Spot at) override {
     if (stays_.size() <= at.place.id) stays_.resize(at.place.id + 1);
     stays_[at.place.id] = true;
