@@ -9,6 +9,7 @@ build_packages=(
   nlohmann-json3-dev   # JSON
   libcli11-dev         # the command line
   libhwy-dev           # SIMD kernels
+  liburing-dev         # several reads at a time
   libxxhash-dev        # checksums
   nettle-dev           # SHA-256, with the processor's own instructions
   zlib1g-dev           # deflate and CRC-32 in archives

@@ -13,5 +13,6 @@ const Strategy* mmap_strategy();
 const Strategy* mmap_drop();
 const Strategy* lazy();
 const Strategy* layerwise();
+const Strategy* direct();
 
 }  // namespace weighbridge

@@ -15,6 +15,7 @@ Executor::Executor(const Request& request, Memory& memory, Observer& observer)
     : request_(request), memory_(memory), observer_(observer), reader_(request.checkpoint) {}
 
 Executor::~Executor() {
+  queue_.reset();  // while there is what it reads into
   for (Held& held : held_) give_back(held);
 }
 
@@ -98,6 +99,24 @@ void Executor::read_file(const Extent& extent, Spot to) {
 void Executor::read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) {
   in_pieces(bytes,
             [&](uint64_t done, uint64_t piece) { reader_.read(tensor, begin + done, address(to) + done, piece); });
+}
+
+void Executor::open_queue(const QueueSettings& settings) {
+  queue_.emplace(request_.checkpoint, settings,
+                 ReadQueue::Listener{[this](const Remark& remark) { observer_.remark(remark); },
+                                     [this](uint64_t bytes) { observer_.read(bytes); }});
+}
+
+void Executor::start_read(const Extent& extent, Spot to) {
+  queue_.value().start(extent, address(to));
+}
+
+void Executor::finish_read() {
+  queue_.value().finish();
+}
+
+void Executor::close_queue() {
+  queue_.reset();
 }
 
 void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "strategies/io/read_queue.h"
+
 namespace weighbridge {
 namespace {
 
@@ -112,6 +114,14 @@ class Predictor : public Steps {
     peak_.reclaimable = std::max(peak_.reclaimable, reclaimable_ + page_rounded(read.encoding->mapped_bytes()));
   }
 
+  void open_queue(const QueueSettings& settings) override {
+    queue_ = queue_bytes(settings);
+    settle(0);
+  }
+  void start_read(const Extent&, Spot) override {}
+  void finish_read() override {}
+  void close_queue() override { queue_ = 0; }
+
   void fall_back(uint32_t tensor) override {
     const Tensor& fallen = request_.checkpoint.tensors.at(tensor);
     peak_.fallen_back[fallen.encoding->reason()] += fallen.bytes();
@@ -132,7 +142,7 @@ class Predictor : public Steps {
   };
 
   void settle(uint64_t decoder_bytes) {
-    const uint64_t overhead = table_ + (places_.size() - vacant_.size()) * kBytesPerBuffer + decoder_bytes;
+    const uint64_t overhead = table_ + queue_ + (places_.size() - vacant_.size()) * kBytesPerBuffer + decoder_bytes;
     const uint64_t need = weights_ + staging_ + overhead;
     if (need <= peak_.need) return;
     peak_.need = need;
@@ -162,6 +172,7 @@ class Predictor : public Steps {
   std::vector<Known> places_;
   std::vector<uint32_t> vacant_;  // ids to use again
   uint64_t table_ = 0;            // what is there before the first step
+  uint64_t queue_ = 0;            // of an open queue of reads
   uint64_t weights_ = 0, staging_ = 0, reclaimable_ = 0;
   Prediction peak_;
   bool unpredictable_ = false;
