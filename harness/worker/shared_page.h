@@ -35,6 +35,13 @@ struct PhasePage {
   std::array<ArenaFigures, 3> arenas;                // weights, staging, overhead; at the phase's end
 };
 
+// What a load has to say of itself (Observer::remark); texts end with a zero.
+struct PageRemark {
+  std::array<char, 32> id;
+  std::array<char, 256> text;
+  uint64_t bytes;
+};
+
 struct SharedPage {
   // These three stand first, in places that no build changes: a worker of another build must still be able to say so.
   std::atomic<uint64_t> layout;  // kLayout of the parent's build
@@ -57,6 +64,8 @@ struct SharedPage {
   std::atomic<uint64_t> signal_address;
   std::array<char, 32> signal_sender;  // its command
   std::array<PhasePage, kPhases> phases;
+  std::array<PageRemark, 4> remarks;   // what would be a fifth is not kept
+  std::atomic<uint32_t> remark_count;  // of complete ones
 };
 constexpr uint32_t kCrashed = 100;  // an exception that is no Error
 // Two builds whose pages differ must not read each other's: every figure would be shifted. Raise the number with any

@@ -28,7 +28,7 @@ class ReadEngine {
   virtual void submit(const Request& request) = 0;
   // Waits for any that is in flight; there must be one. Throws Error (environment).
   virtual Completion wait() = 0;
-  // "io_uring", "8 threads"
+  // After "read by": "io_uring, 8 reads at a time", "8 threads".
   virtual std::string name() const = 0;
 };
 

@@ -27,7 +27,7 @@ std::unique_ptr<ReadEngine> make_engine(const QueueSettings& settings, const Rea
                                                     refusal));
   }
   if (engine == nullptr) engine = make_thread_engine(settings.depth);
-  listener.remark({"read-by", fmt::format("read by {}, up to {} reads in flight", engine->name(), settings.depth)});
+  listener.remark({"read-by", "read by " + engine->name()});
   if (!refusal.empty()) {
     listener.remark(
         {"no-io_uring", fmt::format("io_uring was refused ({}), so it was read by {}", refusal, engine->name())});

@@ -74,7 +74,7 @@ class ThreadEngine : public ReadEngine {
   }
 
   std::string name() const override {
-    if (threads_.empty()) return "one read after another, as no thread could be started";
+    if (threads_.empty()) return "the loading thread alone, as no other could be started";
     return fmt::format("{} thread{}", threads_.size(), threads_.size() == 1 ? "" : "s");
   }
 

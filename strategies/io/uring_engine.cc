@@ -2,6 +2,7 @@
 //
 // Buffers are not registered. Registered ones stay pinned and count against RLIMIT_MEMLOCK, 8 MiB for most users; what
 // they save, pinning 256 pages for each read of 1 MiB, is lost beside the device's time.
+#include <fmt/format.h>
 #include <liburing.h>
 
 #include <cerrno>
@@ -16,7 +17,7 @@ namespace {
 
 class UringEngine : public ReadEngine {
  public:
-  UringEngine(uint32_t depth, std::string& refusal) {
+  UringEngine(uint32_t depth, std::string& refusal) : depth_(depth) {
     if (const int failed = io_uring_queue_init(depth, &ring_, 0); failed != 0) {
       refusal = std::strerror(-failed);
       return;
@@ -69,7 +70,9 @@ class UringEngine : public ReadEngine {
     }
   }
 
-  std::string name() const override { return "io_uring"; }
+  std::string name() const override {
+    return fmt::format("io_uring, {} read{} at a time", depth_, depth_ == 1 ? "" : "s");
+  }
 
  private:
   Completion take(io_uring_cqe* done) {
@@ -79,6 +82,7 @@ class UringEngine : public ReadEngine {
     return completion;
   }
 
+  const uint32_t depth_;
   io_uring ring_{};
   bool ready_ = false;
   uint32_t in_flight_ = 0;
