@@ -11,8 +11,7 @@ namespace {
 
 std::vector<const Strategy*>& registry() {
   static std::vector<const Strategy*> list = {
-      state_dict(), convert_after(), eager(), stream(), mmap_strategy(), mmap_drop(), lazy(), layerwise(),
-      direct(),
+      state_dict(), convert_after(), eager(), stream(), mmap_strategy(), mmap_drop(), lazy(), layerwise(), direct(),
   };
   return list;
 }

@@ -92,7 +92,8 @@ class ReadQueue {
   std::unique_ptr<ReadEngine> engine_;  // last: it waits for what is in flight before anything else goes
 };
 
-// What a queue of reads costs in memory beside the buffers that it reads into.
+// What a queue of reads costs in memory beside the buffers that it reads into. Of an engine that is left to be chosen,
+// what io_uring costs.
 uint64_t queue_bytes(const QueueSettings& settings);
 
 }  // namespace weighbridge
