@@ -126,6 +126,7 @@ void fields(Io& io, T& trial) {
   io.later("cgroup_peak_bytes", trial.cgroup_peak_bytes);
   io.later("cgroup_swap_peak_bytes", trial.cgroup_swap_peak_bytes);
   io.later("evidence", trial.evidence);
+  io.later("remarks", trial.remarks);
   io("unavailable", trial.unavailable);
 }
 

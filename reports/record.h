@@ -77,6 +77,13 @@ struct Evidence {
   bool operator==(const Evidence&) const = default;
 };
 
+struct Remark {      // what a person should know of a checkpoint, or of a load, that went well all the same
+  std::string id;    // "asks-to-run-code", "optimizer-state", "left-out", "chosen", ...
+  std::string text;  // one sentence without its full stop
+  Bytes bytes = 0;   // of the tensors it speaks of
+  bool operator==(const Remark&) const = default;
+};
+
 struct Trial {
   int number = 0;       // 1.. within the cell
   int order = 0;        // 1.. within the run, as shuffled
@@ -92,6 +99,7 @@ struct Trial {
   std::optional<int> exit_status, exit_signal;
   Figure cgroup_peak_bytes, cgroup_swap_peak_bytes;  // of the trial's own cgroup; censored at a limit
   std::vector<Evidence> evidence;                    // of how it ended; empty where it ended by itself
+  std::vector<Remark> remarks;                       // of how it read: by what engine, what the kernel refused
   Reasons unavailable;
   bool operator==(const Trial&) const = default;
 };
@@ -172,14 +180,8 @@ inline constexpr const char* kTied = "tied";  // what the names and shapes say; 
 inline constexpr const char* kPerhapsTied = "perhaps-tied";
 inline constexpr const char* kExperts = "experts";
 inline constexpr const char* kAveraged = "averaged";
-inline constexpr const char* kRead = "read";  // which file of a folder, where there was one alone
-
-struct Remark {      // what a person should know of a checkpoint that could be read all the same
-  std::string id;    // "asks-to-run-code", "optimizer-state", "left-out", "chosen", ...
-  std::string text;  // one sentence without its full stop
-  Bytes bytes = 0;   // of the tensors it speaks of
-  bool operator==(const Remark&) const = default;
-};
+inline constexpr const char* kRead = "read";       // which file of a folder, where there was one alone
+inline constexpr const char* kReadBy = "read-by";  // of a load: who read, and how many reads at a time
 
 struct Checkpoint {
   std::string path, format, filesystem;

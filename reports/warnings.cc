@@ -83,6 +83,22 @@ void about_checkpoint(const Record& record, std::vector<std::string>& said) {
   }
 }
 
+// How trials read where that was not as it was meant: what they cost and what they left in the page cache is then
+// another strategy's.
+void about_reading(const Record& record, std::vector<std::string>& said) {
+  std::map<std::string, std::set<std::string>> ways;  // sentence -> of whom
+  for (const Cell& cell : record.cells) {
+    for (const Trial& trial : cell.trials) {
+      for (const Remark& remark : trial.remarks) {
+        if (remark.id != kReadBy) ways[remark.text].insert(strategy_name(cell));
+      }
+    }
+  }
+  for (const auto& [sentence, of] : ways) {
+    said.push_back(printable(fmt::format("{}: {}.", fmt::join(of, ", "), sentence)));
+  }
+}
+
 // A person who reads "fits" beside a limit must know what held it.
 void about_cage(const Record& record, std::vector<std::string>& said) {
   std::set<Figure> limits;
@@ -155,6 +171,7 @@ std::vector<std::string> warnings(const Record& record, bool all) {
     said.push_back(sentence);
   }
   about_checkpoint(record, said);
+  about_reading(record, said);
   about_cage(record, said);
   about_spread(record, said);
   about_cache(record, said);

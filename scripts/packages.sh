@@ -9,6 +9,7 @@ build_packages=(
   nlohmann-json3-dev   # JSON
   libcli11-dev         # the command line
   libhwy-dev           # SIMD kernels
+  liburing-dev         # several reads at a time
   libxxhash-dev        # checksums
   nettle-dev           # SHA-256, with the processor's own instructions
   zlib1g-dev           # deflate and CRC-32 in archives
@@ -16,10 +17,9 @@ build_packages=(
 )
 bench_packages=(
   libbenchmark-dev     # Google Benchmark
-  ?liburing-dev        # O_DIRECT reads by io_uring
 )
 test_packages=(
-  catch2 libbenchmark-dev ?liburing-dev
+  catch2 libbenchmark-dev
   ?libbenchmark-tools ?python3-scipy  # compare.py on our JSON
   python3 python3-jsonschema  # an independent writer of checkpoints, a validator of records
   python3-numpy               # independent writers of arrays and checkpoints: this one, and

@@ -13,6 +13,7 @@ const Strategy* mmap_strategy();
 const Strategy* mmap_drop();
 const Strategy* lazy();
 const Strategy* layerwise();
+const Strategy* direct();
 const Strategy* cached_mmap();
 
 }  // namespace weighbridge

@@ -28,6 +28,7 @@ Executor::Executor(const Request& request, Memory& memory, Observer& observer)
     : request_(request), memory_(memory), observer_(observer) {}
 
 Executor::~Executor() {
+  queue_.reset();  // while there is what it reads into
   for (const Held& held : held_) give_back(held);
 }
 
@@ -169,6 +170,24 @@ void Executor::place(const Layout& layout, uint64_t begin, uint64_t bytes, const
   } else {
     std::memcpy(tensor + begin, from, bytes);
   }
+}
+
+void Executor::open_queue(const QueueSettings& settings) {
+  queue_.emplace(request_.checkpoint, settings,
+                 ReadQueue::Listener{[this](const Remark& remark) { observer_.remark(remark); },
+                                     [this](uint64_t bytes) { observer_.read(bytes); }});
+}
+
+void Executor::start_read(const Extent& extent, Spot to) {
+  queue_.value().start(extent, address(to));
+}
+
+void Executor::finish_read() {
+  queue_.value().finish();
+}
+
+void Executor::close_queue() {
+  queue_.reset();
 }
 
 void Executor::deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) {

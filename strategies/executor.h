@@ -10,6 +10,7 @@
 
 #include "strategies/checkpoint/tensor_reader.h"
 #include "strategies/helper_thread.h"
+#include "strategies/io/read_queue.h"
 #include "strategies/plan.h"
 #include "strategies/sidecar.h"
 #include "strategies/strategy.h"
@@ -23,6 +24,8 @@ class Observer {
   virtual ~Observer() = default;
   virtual void entering(Phase) {}
   virtual void read(uint64_t /*bytes*/) {}  // from the checkpoint: by read() or through a mapping
+  // Something a person should know of how it was read: by what engine, what the kernel refused.
+  virtual void remark(const Remark&) {}
   // A tensor was read whole in `use`; the hash is tensor_hash of its delivered bytes. May throw Error(wrong_bytes).
   virtual void used(uint32_t /*tensor*/, uint64_t /*hash*/) {}
 };
@@ -45,6 +48,10 @@ class Executor : public Steps {
   Place keep_file(const Sidecar& sidecar, Place made) override;
   void read_file(const Extent& extent, Spot to) override;
   void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) override;
+  void open_queue(const QueueSettings& settings) override;
+  void start_read(const Extent& extent, Spot to) override;
+  void finish_read() override;
+  void close_queue() override;
   void fall_back(uint32_t) override {}  // the predictor counts them
   void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) override;
   void read_and_deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot staging, Spot tensor_at) override;
@@ -84,6 +91,7 @@ class Executor : public Steps {
   std::vector<uint32_t> vacant_;                        // ids to use again
   std::vector<std::unique_ptr<TensorReader>> readers_;  // by thread of `each`
   HelperThread helper_;
+  std::optional<ReadQueue> queue_;
 };
 
 }  // namespace weighbridge

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "strategies/checkpoint/checkpoint.h"
+#include "strategies/io/queue_settings.h"
 #include "strategies/memory.h"
 
 namespace weighbridge {
@@ -62,6 +63,13 @@ class Steps {
   virtual void read_file(const Extent& extent, Spot to) = 0;
   // Reads stored bytes [begin, begin + bytes) of a tensor's elements into a buffer, through its decoder if it has one.
   virtual void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) = 0;
+  // Reads past the page cache that go on while the plan does (io/read_queue.h): of one queue at a time, several in
+  // flight, finished in the order in which they were started. What a read goes into stays until it is finished. The
+  // extent begins at a whole direct_block of its file; there is room for the rest of its last one after it.
+  virtual void open_queue(const QueueSettings& settings) = 0;
+  virtual void start_read(const Extent& extent, Spot to) = 0;
+  virtual void finish_read() = 0;  // waits for the oldest
+  virtual void close_queue() = 0;
   // Says that the strategy cannot treat this encoded tensor in its own way, and does what eager does.
   // Encoding::reason() tells why.
   virtual void fall_back(uint32_t tensor) = 0;

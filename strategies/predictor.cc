@@ -5,6 +5,7 @@
 #include <memory>
 #include <numeric>
 
+#include "strategies/io/read_queue.h"
 #include "strategies/sidecar.h"
 
 namespace weighbridge {
@@ -150,6 +151,14 @@ class Predictor : public Steps {
     told_.reclaimable = std::max(told_.reclaimable, reclaimable_ + page_rounded(read.encoding->mapped_bytes()));
   }
 
+  void open_queue(const QueueSettings& settings) override {
+    queue_ = queue_bytes(settings);
+    settle(0);
+  }
+  void start_read(const Extent&, Spot) override {}
+  void finish_read() override {}
+  void close_queue() override { queue_ = 0; }
+
   void fall_back(uint32_t tensor) override {
     const Tensor& fallen = request_.checkpoint.tensors.at(tensor);
     told_.fallen_back[fallen.encoding->reason()] += fallen.bytes();
@@ -255,7 +264,7 @@ class Predictor : public Steps {
   };
 
   Sum now(uint64_t decoder_bytes) const {
-    const uint64_t overhead = table_ + (places_.size() - vacant_.size()) * kBytesPerBuffer + decoder_bytes;
+    const uint64_t overhead = table_ + queue_ + (places_.size() - vacant_.size()) * kBytesPerBuffer + decoder_bytes;
     return {weights_, staging_, overhead};
   }
 
@@ -307,6 +316,7 @@ class Predictor : public Steps {
   std::vector<Known> places_;
   std::vector<uint32_t> vacant_;  // ids to use again
   uint64_t table_ = 0;            // what is there before the first step
+  uint64_t queue_ = 0;            // of an open queue of reads
   uint64_t weights_ = 0, staging_ = 0, reclaimable_ = 0;
   uint64_t most_staging_ = 0;
   uint64_t mapping_tables_ = 0;

@@ -12,8 +12,8 @@ namespace {
 
 std::vector<const Strategy*>& registry() {
   static std::vector<const Strategy*> list = {
-      state_dict(), convert_after(), eager(),     stream(),      mmap_strategy(),
-      mmap_drop(),  lazy(),          layerwise(), cached_mmap(),
+      state_dict(), convert_after(), eager(),     stream(), mmap_strategy(),
+      mmap_drop(),  lazy(),          layerwise(), direct(), cached_mmap(),
   };
   return list;
 }

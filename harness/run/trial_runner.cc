@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <optional>
 #include <utility>
@@ -109,6 +110,13 @@ class TrialRun {
     trial_.exit_status = ending_.exit_status;
     trial_.exit_signal = ending_.signal;
     if (page.checksum_known != 0) trial_.checksum = fmt::format("{:016x}", page.checksum.load());
+    const size_t remarks = std::min<size_t>(page.remark_count.load(std::memory_order_acquire), page.remarks.size());
+    for (size_t i = 0; i < remarks; ++i) {
+      const PageRemark& said = page.remarks[i];
+      trial_.remarks.push_back({{said.id.data(), strnlen(said.id.data(), said.id.size())},
+                                {said.text.data(), strnlen(said.text.data(), said.text.size())},
+                                said.bytes});
+    }
     if (cage_ != nullptr) read_cage();
     if (trial_.verdict.empty()) {
       if (const auto kill = judge_ending(trial_, ending_, page, pid_, witness_, finished)) take_held_at_kill(*kill);

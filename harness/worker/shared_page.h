@@ -35,6 +35,13 @@ struct PhasePage {
   std::array<ArenaFigures, 3> arenas;                // weights, staging, overhead; at the phase's end
 };
 
+// What a load has to say of itself (Observer::remark); texts end with a zero.
+struct PageRemark {
+  std::array<char, 32> id;
+  std::array<char, 256> text;
+  uint64_t bytes;
+};
+
 struct SharedPage {
   // These three stand first, in places that no build changes: a worker of another build must still be able to say so.
   std::atomic<uint64_t> layout;  // kLayout of the parent's build
@@ -60,6 +67,8 @@ struct SharedPage {
   // plug-in's.
   std::array<char, 160> doing;
   std::array<PhasePage, kPhases> phases;
+  std::array<PageRemark, 4> remarks;   // what would be a fifth is not kept
+  std::atomic<uint32_t> remark_count;  // of complete ones
 };
 constexpr uint32_t kCrashed = 100;  // an exception that is no Error
 // Two builds whose pages differ must not read each other's: every figure would be shifted. Raise the number with any

@@ -80,6 +80,16 @@ class TrialObserver : public Observer {
 
   void read(uint64_t bytes) override { page_.bytes_read.fetch_add(bytes, std::memory_order_relaxed); }
 
+  void remark(const Remark& remark) override {
+    const uint32_t count = page_.remark_count.load(std::memory_order_relaxed);
+    if (count == page_.remarks.size()) return;
+    PageRemark& kept = page_.remarks[count];
+    remark.id.copy(kept.id.data(), kept.id.size() - 1);
+    printable(remark.text, kept.text.size() - 8).copy(kept.text.data(), kept.text.size() - 1);
+    kept.bytes = remark.bytes;
+    page_.remark_count.store(count + 1, std::memory_order_release);
+  }
+
   void used(uint32_t tensor, uint64_t hash) override {
     const size_t tensors = request_.checkpoint.tensors.size();
     uint64_t expected = 0;

@@ -15,7 +15,7 @@ std::vector<Finding> not_mapped(const Record& record) {
   Bytes most = 0;
   std::string reasons;
   for (const Cell& cell : record.cells) {
-    if (cell.fallen_back.empty()) continue;
+    if (cell.fallen_back.empty() || cell.strategy == "direct") continue;  // which maps nothing in any case
     add_cell(finding, cell);
     Bytes bytes = 0;
     std::string why;

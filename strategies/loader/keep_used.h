@@ -35,6 +35,10 @@ class KeepUsed : public Steps {
   Place keep_file(const Sidecar& sidecar, Place made) override { return to_.keep_file(sidecar, made); }
   void read_file(const Extent& extent, Spot to) override { to_.read_file(extent, to); }
   void read(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot to) override { to_.read(tensor, begin, bytes, to); }
+  void open_queue(const QueueSettings& settings) override { to_.open_queue(settings); }
+  void start_read(const Extent& extent, Spot to) override { to_.start_read(extent, to); }
+  void finish_read() override { to_.finish_read(); }
+  void close_queue() override { to_.close_queue(); }
   void fall_back(uint32_t tensor) override { to_.fall_back(tensor); }
   void deliver(uint32_t tensor, uint64_t begin, uint64_t bytes, Spot from, Spot tensor_at) override {
     to_.deliver(tensor, begin, bytes, from, tensor_at);

@@ -2,7 +2,7 @@
 
 Usage: formats_test.py WEIGHBRIDGE SOURCE_FOLDER all|few
 
-few: two strategies and two dtypes, for a program that a sanitizer makes slow.
+few: three strategies and two dtypes, for a program that a sanitizer makes slow.
 
 The writers are tests/strategies/checkpoint/write_FORMAT.py: each takes a folder and prints, for every tensor it wrote, a
 line [file, name, dtype, shape, SHA-256 of the elements].
@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 
-STRATEGIES = "state-dict,convert-after,eager,stream,stream:chunk=1KiB,mmap,mmap-drop,lazy,lazy:budget=1KiB,layerwise"
+STRATEGIES = "state-dict,convert-after,eager,stream,stream:chunk=1KiB,mmap,mmap-drop,lazy,lazy:budget=1KiB,layerwise," \
+    "direct,direct:chunk=4KiB,depth=3,direct:engine=threads"
 DTYPES = "native,f32,f16,int8,q8_0"
 if sys.argv[3:] == ["few"]:
-    STRATEGIES, DTYPES = "stream:chunk=1KiB,mmap", "native,int8"
+    STRATEGIES, DTYPES = "stream:chunk=1KiB,mmap,direct:chunk=4KiB,depth=3", "native,int8"
 
 
 def call(*words):
@@ -51,7 +52,7 @@ def failures_of(program, path, expected, folder):
             wrong.append(f"{name}: {cell['verdict']}: {cell['reason']}")
         by_dtype.setdefault(cell["dtype"], set()).add(cell["checksum"])
         fallen = sum(cell["fallen_back"].values())
-        if fallen != (encoded if cell["strategy"] in ("mmap", "mmap-drop") else 0):
+        if fallen != (encoded if cell["strategy"] in ("mmap", "mmap-drop", "direct") else 0):
             wrong.append(f"{name}: {fallen} bytes fell back, {encoded} bytes are encoded")
     wrong += [f"{dtype}: {len(sums)} checksums" for dtype, sums in by_dtype.items() if len(sums) != 1]
     return wrong

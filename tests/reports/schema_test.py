@@ -24,7 +24,7 @@ OPEN = {"options", "dtypes", "allocator", "unavailable", "evidence", "figures", 
 LATER = {
     "phases": {"refault_anon_pages", "limit_hits", "cgroup_usage_bytes", "cgroup_anon_bytes", "cgroup_file_bytes",
                "cgroup_shmem_bytes", "cgroup_kernel_bytes", "cgroup_psi_some_ns", "cgroup_psi_full_ns"},
-    "trials": {"cgroup_peak_bytes", "cgroup_swap_peak_bytes", "evidence"},
+    "trials": {"cgroup_peak_bytes", "cgroup_swap_peak_bytes", "evidence", "remarks"},
     "cells": {"swap_limit_bytes", "cage", "fallen_back", "plugin"},
     "checkpoint": {"encodings", "remarks"},
     "limits": {"bounds"},

@@ -52,6 +52,31 @@ TEST_CASE("the first error of several threads ends them all, and is the one that
   }
 }
 
+TEST_CASE("a plan that throws with reads in flight gives their memory back only when they have ended") {
+  const Scratch scratch;
+  Checkpoint checkpoint;
+  constexpr uint64_t kBytes = 4u << 20;
+  write_file(scratch / "file", std::string(kBytes, 'w'));
+  checkpoint.files.push_back({scratch / "file", kBytes});
+  const Options options;
+  const Request request(checkpoint, Target{}, 1, options);
+  for (const EngineChoice engine : {EngineChoice::any, EngineChoice::threads}) {
+    CountingMemory memory;  // on malloc: a sanitizer sees a thread that writes to what was freed
+    Observer observer;
+    CHECK_THROWS_AS(
+        [&] {
+          Executor executor(request, memory, observer);
+          executor.open_queue({8, 64u << 10, engine});
+          for (int i = 0; i < 3; ++i)
+            executor.start_read({0, 0, kBytes}, {executor.allocate(Purpose::staging, kBytes)});
+          executor.finish_read();
+          executor.opaque([](Memory&) { throw Error(ErrorKind::refused, "no more"); });
+        }(),
+        Error);
+    CHECK(memory.held() == 0);
+  }
+}
+
 TEST_CASE("a file that changed since it was opened is refused, not read") {
   const Scratch scratch;
   const Checkpoint checkpoint = make_checkpoint(scratch, 2);

@@ -34,7 +34,10 @@ constexpr const char* kChoices[] = {"state-dict",
                                     "mmap:advice=populate",
                                     "mmap:advice=random",
                                     "mmap-drop",
-                                    "layerwise"};
+                                    "layerwise",
+                                    "direct",
+                                    "direct:chunk=4KiB,depth=3",
+                                    "direct:depth=1,engine=threads"};
 
 TEST_CASE(
     "every strategy delivers the reference's bytes in every pass, and its prediction is what it allocates, to the "
