@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <liburing.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,10 +17,6 @@
 #include "strategies/error.h"
 #include "tests/bench/ground.h"
 #include "tests/bench/timing.h"
-
-#ifdef WEIGHBRIDGE_URING
-#include <liburing.h>
-#endif
 
 namespace weighbridge::bench {
 namespace {
@@ -62,8 +59,6 @@ void read_by_threads(int file, std::byte* target, uint64_t file_bytes, const Dir
   if (failed != 0) throw system_error("pread", "the benchmark's file", failed, ErrorKind::environment);
 }
 
-#ifdef WEIGHBRIDGE_URING
-
 class Ring {
  public:
   explicit Ring(unsigned entries) {
@@ -104,8 +99,6 @@ void read_by_uring(int file, std::byte* target, uint64_t file_bytes, const Direc
   }
 }
 
-#endif
-
 }  // namespace
 
 std::string name(const DirectQueue& queue) {
@@ -115,16 +108,12 @@ std::string name(const DirectQueue& queue) {
 
 std::vector<DirectQueue> direct_queues(std::string& left_out) {
   std::vector<DirectQueue::Engine> engines = {DirectQueue::Engine::threads};
-#ifdef WEIGHBRIDGE_URING
   try {
     const Ring ring(1);
     engines.push_back(DirectQueue::Engine::uring);
   } catch (const Error& error) {
     left_out = error.what();
   }
-#else
-  left_out = "built without liburing";
-#endif
   std::vector<DirectQueue> queues;
   for (const auto engine : engines) {
     for (const uint64_t block : kBlocks) {
@@ -142,9 +131,7 @@ double read_direct(const DirectQueue& queue) {
   const WallWatch watch;
   auto* target = static_cast<std::byte*>(memory.allocate(Purpose::weights, rounded));
   try {
-#ifdef WEIGHBRIDGE_URING
     if (queue.engine == DirectQueue::Engine::uring) read_by_uring(file.get(), target, bytes, queue);
-#endif
     if (queue.engine == DirectQueue::Engine::threads) read_by_threads(file.get(), target, bytes, queue);
   } catch (...) {
     memory.release(Purpose::weights, target, rounded);
