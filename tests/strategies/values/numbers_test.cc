@@ -42,7 +42,7 @@ void check_same(const Numbers& found, const Numbers& wanted) {
 template <class Float>
 Numbers looked_at(const std::vector<Float>& values, size_t offset) {
   std::vector<std::byte> bytes(values.size() * sizeof(Float) + offset);
-  std::memcpy(bytes.data() + offset, values.data(), values.size() * sizeof(Float));
+  if (!values.empty()) std::memcpy(bytes.data() + offset, values.data(), values.size() * sizeof(Float));
   if constexpr (sizeof(Float) == 4) {
     return numbers_f32(bytes.data() + offset, values.size());
   } else {

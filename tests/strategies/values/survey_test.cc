@@ -261,6 +261,7 @@ Numbers plainly(const Tensor& tensor, const std::vector<std::byte>& bytes) {
   const Layout to_f32 = layout(tensor.dtype, tensor.shape, Target{Dtype::f32});
   std::vector<double> values(to_f32.elements);
   std::vector<float> f32(to_f32.elements);
+  if (bytes.empty()) return {};
   if (tensor.dtype == Dtype::f64) {
     std::memcpy(values.data(), bytes.data(), bytes.size());
   } else {
