@@ -12,7 +12,7 @@
 //
 // Cost, in CPU time beside reading alone (values_bench, a cached file of 256 MiB of f32, chunk in cache, AVX2): 2.6
 // times for ordinary and for pruned weights, 3.5 for such that fit bf16, of which every one is converted there and
-// back. SHA-256 alone takes 5 times as long as all of it.
+// back. SHA-256 alone takes about 4 times as long as all of it.
 #pragma once
 
 #include <cstdint>
