@@ -26,10 +26,11 @@ LATER = {
                "cgroup_shmem_bytes", "cgroup_kernel_bytes", "cgroup_psi_some_ns", "cgroup_psi_full_ns"},
     "trials": {"cgroup_peak_bytes", "cgroup_swap_peak_bytes", "evidence", "remarks"},
     "cells": {"swap_limit_bytes", "cage", "fallen_back", "plugin"},
-    "checkpoint": {"encodings", "remarks"},
+    "predicted": {"least_need_bytes", "floor_bytes", "page_table_bytes", "limit_bytes", "most_weights_bytes"},
+    "checkpoint": {"encodings", "remarks", "largest_layer", "largest_layer_bytes", "tied_bytes"},
     "limits": {"bounds"},
     "settings": {"resumed", "reserve_bytes", "cage_reason", "plugins"},
-    "": {"fits"},
+    "": {"fits", "what_if"},
 }
 
 
