@@ -46,7 +46,7 @@ TEST_CASE("a misspelt verb, option, strategy, strategy option or dtype offers th
   says({"plan", small_gpt2(), "--strategy", "stream:chnk=1MiB"}, "did you mean chunk?");
   says({"plan", small_gpt2(), "--strategy", "stream:chunk=many"}, "is not a size");
   says({"plan", small_gpt2(), "--strategy", "stream:chunk=0"}, "is not a size");
-  says({"plan", small_gpt2(), "--strategy", "eager:chunk=1MiB"}, "takes no options");
+  says({"plan", small_gpt2(), "--strategy", "layerwise:chunk=1MiB"}, "takes no options");
   says({"plan", small_gpt2(), "--dtype", "fp16"}, "did you mean f16?");
   says({"plan", small_gpt2(), "--limit", "eight"}, "is not a size");
   says({"run", small_gpt2(), "--cache", "tepid"}, "warm");
@@ -150,7 +150,7 @@ TEST_CASE("list and doctor say what there is") {
   for (const char* word : {"state-dict", "lazy", "stream:chunk=8MiB", "int8", "safetensors", "llama-3-8b"}) {
     CHECK_THAT(list.out, ContainsSubstring(word));
   }
-  CHECK(json::parse(run({weighbridge(), "list", "--json"}).out)["strategies"].size() == 6);
+  CHECK(json::parse(run({weighbridge(), "list", "--json"}).out)["strategies"].size() == 10);
   const Outcome doctor = run({weighbridge(), "doctor"});
   INFO(doctor.out << doctor.err);
   CHECK(doctor.status == 0);

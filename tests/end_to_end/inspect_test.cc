@@ -230,7 +230,8 @@ TEST_CASE("names that no model has: escaped, cut, counted as other, in lines tha
     std::istringstream lines(outcome.out.substr(0, outcome.out.find("OFFSET")));
     for (std::string line; std::getline(lines, line);) {
       const auto columns = std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; });
-      if (line.find("DTYPE") == std::string::npos) CHECK(columns <= 80);
+      const bool to_paste = line.find("weighbridge plan ") != std::string::npos;  // whole, however long the path
+      if (line.find("DTYPE") == std::string::npos && !to_paste) CHECK(columns <= 80);
     }
   }
   for (const json& role : inspected(path, {"--values"})["roles"]) CHECK(role["role"] == "other");
