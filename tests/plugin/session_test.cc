@@ -1,6 +1,7 @@
 // A plug-in's plan in this process: several times one after the other, and what it leaves behind.
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,13 +23,22 @@ class CountingMemory : public PlainMemory {
     for (void* address : live) std::free(address);
   }
   void* allocate(Purpose purpose, size_t bytes) override {
-    return *live.insert(PlainMemory::allocate(purpose, bytes)).first;
+    void* address = PlainMemory::allocate(purpose, bytes);
+    const std::lock_guard lock(mutex_);  // a plug-in may call from any thread
+    live.insert(address);
+    return address;
   }
   void release(Purpose purpose, void* address, size_t bytes) override {
-    live.erase(address);
+    {
+      const std::lock_guard lock(mutex_);
+      live.erase(address);
+    }
     PlainMemory::release(purpose, address, bytes);
   }
   std::set<void*> live;
+
+ private:
+  std::mutex mutex_;
 };
 
 class Hashes : public Observer {
