@@ -60,7 +60,10 @@ TEST_CASE("a way fits in the limit that plan says to ask for, and is killed in 1
       const std::string verdict = cell["verdict"];
       INFO(way.strategy << ' ' << way.dtype << " in " << limit << ", must hold " << holds << ", asks " << asks << ": "
                         << verdict << ": " << cell["reason"]);
-      CHECK((verdict == "fits" || verdict == "fits-reclaiming") == (limit >= asks));
+      // Of a mapping that the limit has no room for plan says that it is read again; how long the machine then stands
+      // still is the disk's affair and its neighbours'.
+      const bool loads = verdict == "fits" || verdict == "fits-reclaiming" || (way.maps && verdict == "thrashed");
+      CHECK(loads == (limit >= asks));
       CHECK((verdict == "oom-killed") == (limit < holds));
       // And plan, asked about that limit, says the same; its floor varies by some pages.
       const int64_t near = limit >= asks ? limit + 64 * 1024 : limit;
