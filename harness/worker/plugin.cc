@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "harness/worker/release_calls.h"
@@ -18,9 +16,7 @@ PluginLibrary load(WorkerContext& context, const std::string& path) {
   dup2(STDERR_FILENO, STDOUT_FILENO);
   auto& doing = context.page->doing;
   return {path, [&doing](std::string_view what) {
-            const size_t length = std::min(what.size(), doing.size() - 1);
-            std::memcpy(doing.data(), what.data(), length);
-            doing[length] = '\0';
+            doing[what.copy(doing.data(), doing.size() - 1)] = '\0';
           }};
 }
 
