@@ -11,7 +11,8 @@ namespace weighbridge {
 namespace {
 
 std::vector<const Strategy*>& registry() {
-  static std::vector<const Strategy*> list = {
+  // Never destroyed: what was added for the process's life stays in reach until its end.
+  static auto& list = *new std::vector<const Strategy*>{
       state_dict(), convert_after(), eager(),     stream(), mmap_strategy(),
       mmap_drop(),  lazy(),          layerwise(), direct(), cached_mmap(),
   };

@@ -234,7 +234,8 @@ TEST_CASE("names that no model has: escaped, cut, counted as other, in lines tha
       if (line.find("DTYPE") == std::string::npos && !to_paste) CHECK(columns <= 80);
     }
   }
-  for (const json& role : inspected(path, {"--values"})["roles"]) CHECK(role["role"] == "other");
+  const json described = inspected(path, {"--values"});
+  for (const json& role : described["roles"]) CHECK(role["role"] == "other");
 }
 
 TEST_CASE("many tensors are summed up, and listed where that is asked for") {
