@@ -53,7 +53,9 @@ TEST_CASE("direct leaves the page cache as it was: of the checkpoint, only what 
     }
     if (skip(trial["remarks"].size() > 1 ? trial["remarks"][1]["text"].get<std::string>() : "")) return;
     CHECK(cached < kMiB);
+#ifndef WEIGHBRIDGE_SANITIZE  // whose runtime is read in as it is used
     CHECK(cell["reclaimable_bytes"] < kMiB);
+#endif
     ++direct;
   }
   CHECK(direct == 2);
