@@ -142,6 +142,7 @@ void fields(Io& io, T& prediction) {
   io.later("page_table_bytes", prediction.page_table_bytes);
   io.later("limit_bytes", prediction.limit_bytes);
   io.later("most_weights_bytes", prediction.most_weights_bytes);
+  io.later("disk_bytes", prediction.disk_bytes);
 }
 
 template <typename Io, IsA<Accuracy> T>

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "reports/column.h"
@@ -131,6 +133,18 @@ class Table {
     if (has(Outcome::too_close)) {
       out += paragraph("~   is too close to say: what must be held fits, what reading takes beside it may not.",
                        style_.columns, "", "   ");
+    }
+    // Each strategy once, with its largest file.
+    std::map<std::string, Bytes> files;
+    for (const Forecast& way : ways_) {
+      if (!way.cell->predicted || way.cell->predicted->disk_bytes == 0) continue;
+      Bytes& most = files[strategy_name(*way.cell)];
+      most = std::max(most, way.cell->predicted->disk_bytes);
+    }
+    for (const auto& [strategy, bytes] : files) {
+      out += paragraph(
+          fmt::format("{} leaves a file on the disk, of {} at the most.", safe(style_, strategy), human(bytes)),
+          style_.columns, "", "   ");
     }
     if (has(Outcome::unknown)) {
       out += paragraph("?   has no plan that could be counted.", style_.columns, "", "   ");

@@ -116,6 +116,7 @@ struct Prediction {  // without the floor
       std::nullopt;  // what page tables add where need and they are highest together, the floor's included
   Figure limit_bytes = std::nullopt;  // forecast.h: the smallest limit to ask for
   Bytes most_weights_bytes = 0;       // the most that is held of the weights at one time
+  Bytes disk_bytes = 0;               // of files that the load leaves behind
   bool operator==(const Prediction&) const = default;
 };
 

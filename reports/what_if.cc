@@ -33,6 +33,7 @@ class Finder {
         most = std::max(most, cell.predicted->most_weights_bytes);
         Asked& asked = asked_[strategy_name(cell)];
         asked.bytes += static_cast<double>(limit_to_ask_for(*cell.predicted));
+        asked.disk += cell.predicted->disk_bytes;
         ++asked.dtypes;
         if (std::find(dtypes_.begin(), dtypes_.end(), cell.dtype) == dtypes_.end()) dtypes_.push_back(cell.dtype);
       }
@@ -68,6 +69,7 @@ class Finder {
   struct Asked {  // by a strategy, over its dtypes
     double bytes = 0;
     size_t dtypes = 0;
+    Bytes disk = 0;
     double mean() const { return bytes / static_cast<double>(dtypes); }
   };
 
@@ -75,12 +77,13 @@ class Finder {
     return cell.predicted->most_weights_bytes == all_weights_.find(cell.dtype)->second;
   }
 
-  // Of equals the strategy that asks for less in the mean over its dtypes: eager before convert-after, which are one
-  // while nothing is converted.
+  // Of equals the strategy that leaves less on the disk, then the one that asks for less in the mean, over its dtypes:
+  // mmap before cached-mmap, and eager before convert-after, which are one while nothing is converted.
   bool lighter(const Cell& a, const Cell& b) const {
     const Bytes of_a = limit_to_ask_for(*a.predicted), of_b = limit_to_ask_for(*b.predicted);
     if (of_a != of_b) return of_a < of_b;
-    return asked_.find(strategy_name(a))->second.mean() < asked_.find(strategy_name(b))->second.mean();
+    const Asked &by_a = asked_.find(strategy_name(a))->second, &by_b = asked_.find(strategy_name(b))->second;
+    return by_a.disk != by_b.disk ? by_a.disk < by_b.disk : by_a.mean() < by_b.mean();
   }
 
   template <typename Is>
@@ -126,7 +129,7 @@ class Finder {
   void add_layer_wise() {
     const auto in_parts = [&](const Cell& cell) {
       return cell.dtype == kNative && cell.predicted->reclaimable_bytes == 0 &&
-             cell.predicted->most_weights_bytes < all_weights_.find(cell.dtype)->second / 2;
+             cell.predicted->most_weights_bytes < all_weights_.find(cell.dtype)->second;
     };
     if (const Cell* way = lightest(in_parts)) {
       add_way("layer-wise", way, fmt::format("load layer by layer, as {} does", strategy_name(*way)));

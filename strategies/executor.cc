@@ -238,8 +238,8 @@ void Executor::each(uint32_t count, unsigned threads, uint64_t scratch_bytes,
   const auto run_items = [&] {
     std::optional<Place> scratch;
     for (uint32_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
-      if (!scratch) scratch = allocate(Purpose::staging, scratch_bytes);
-      work(item, *scratch);
+      if (!scratch && scratch_bytes > 0) scratch = allocate(Purpose::staging, scratch_bytes);
+      work(item, scratch.value_or(Place{}));
     }
     return scratch;
   };

@@ -92,7 +92,8 @@ class Steps {
   virtual void use_foreign(uint32_t tensor, const std::byte* at) = 0;
 
   // work(item, scratch) for each item of [0, count), begun in this order, up to `threads` at a time. `scratch` is a
-  // staging buffer of the thread that does the item, which some item uses whole; it goes when all are done. The work
+  // staging buffer of the thread that does the item, which some item uses whole (a place of no meaning where
+  // scratch_bytes is 0); it goes when all are done. The work
   // speaks its own steps to this Steps: enters no phase, uses nothing, calls no `each`, and frees nothing that another
   // item allocated. The first error ends it: no further item begins.
   virtual void each(uint32_t count, unsigned threads, uint64_t scratch_bytes,

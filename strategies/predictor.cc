@@ -132,6 +132,7 @@ class Predictor : public Steps {
     return know_mapping(sidecar.bytes());
   }
   Place make_file(const Sidecar& sidecar) override {
+    told_.disk += sidecar.bytes();
     settle(Sidecar::kBufferBytes);
     return know_mapping(sidecar.bytes());
   }
@@ -187,10 +188,10 @@ class Predictor : public Steps {
             const std::function<void(uint32_t, Place)>& work) override {
     if (count == 0) return;
     threads = std::min(threads, count);
-    const Place scratch = allocate(Purpose::staging, scratch_bytes);
+    const Place scratch = scratch_bytes > 0 ? allocate(Purpose::staging, scratch_bytes) : Place{};
     if (threads <= 1) {
       for (uint32_t item = 0; item < count; ++item) work(item, scratch);
-      free(scratch);
+      if (scratch_bytes > 0) free(scratch);
       return;
     }
     const Sum begin = now(0);
@@ -213,7 +214,7 @@ class Predictor : public Steps {
     most.overhead += threads * kBytesPerThread;
     most.staging += (threads - 1) * static_cast<Wide>(page_rounded(scratch_bytes));
     keep(most, std::max(least, now(0).need()));
-    free(scratch);
+    if (scratch_bytes > 0) free(scratch);
   }
   void use_foreign(uint32_t, const std::byte*) override {}  // nothing that was counted
 

@@ -25,6 +25,7 @@ struct Prediction {
   // What page tables add to the need where both together are highest: they are no part of it, and count in a limit.
   uint64_t page_tables = 0;
   uint64_t most_weights = 0;  // the largest sum of weights at one instant, which may be another than the need's
+  uint64_t disk = 0;          // of files that the load leaves behind
   // Encoded tensors that the strategy cannot treat in its own way, and why (Encoding::reason): bytes by reason.
   std::map<std::string, uint64_t> fallen_back;
 };

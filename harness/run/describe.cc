@@ -69,6 +69,7 @@ reports::Prediction prediction_of(const nlohmann::json& predicted, const nlohman
   reports::Prediction made{predicted.at("need"), predicted.at("reclaimable"), predicted.at("weights"),
                            predicted.at("staging"), predicted.at("overhead")};
   if (predicted.at("least_need") != predicted.at("need")) made.least_need_bytes = predicted.at("least_need");
+  made.disk_bytes = predicted.at("disk");
   made.most_weights_bytes = predicted.at("most_weights");
   reports::Bytes tables = predicted.at("page_tables");
   if (!floor.is_null()) {

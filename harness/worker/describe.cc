@@ -75,6 +75,7 @@ nlohmann::json describe_cell(const Choice& choice, const Request& request) {
                               {"overhead", prediction->overhead},
                               {"reclaimable", prediction->reclaimable},
                               {"page_tables", prediction->page_tables},
+                              {"disk", prediction->disk},
                               {"most_weights", prediction->most_weights}};
     described["fallen_back"] = prediction->fallen_back;
   }

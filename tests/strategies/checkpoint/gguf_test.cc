@@ -11,6 +11,7 @@
 #include "strategies/checkpoint/digest.h"
 #include "strategies/checkpoint/gguf/ggml_types.h"
 #include "tests/strategies/checkpoint/fixture.h"
+#include "tests/strategies/checkpoint/gguf_bytes.h"
 
 using namespace weighbridge;
 using namespace weighbridge::testing;
@@ -18,44 +19,9 @@ using namespace weighbridge::testing;
 namespace {
 
 constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
-constexpr uint32_t kU16 = 2, kU32 = 4, kF32 = 6, kString = 8, kArray = 9;
-
-// The bytes of a GGUF file in the making, little-endian.
-struct Bytes {
-  std::string bytes;
-
-  Bytes& number(uint64_t value, unsigned width) {
-    for (unsigned byte = 0; byte < width; ++byte) bytes += static_cast<char>(value >> (8 * byte) & 0xff);
-    return *this;
-  }
-  Bytes& u32(uint64_t value) { return number(value, 4); }
-  Bytes& u64(uint64_t value) { return number(value, 8); }
-  Bytes& text(std::string_view text) {
-    u64(text.size());
-    bytes += text;
-    return *this;
-  }
-  Bytes& zeros(size_t count) {
-    bytes.append(count, '\0');
-    return *this;
-  }
-  // Up to a multiple of `alignment`.
-  Bytes& pad(size_t alignment = 32) { return zeros((alignment - bytes.size() % alignment) % alignment); }
-  Bytes& info(std::string_view name, std::initializer_list<uint64_t> ne, uint32_t type, uint64_t offset) {
-    text(name).u32(ne.size());
-    for (const uint64_t dimension : ne) u64(dimension);
-    return u32(type).u64(offset);
-  }
-};
-
-Bytes header(uint64_t tensors, uint64_t keys, uint32_t version = 3) {
-  Bytes file;
-  file.bytes = "GGUF";
-  return file.u32(version).u64(tensors).u64(keys);
-}
 
 // The refusal without the path before it.
-std::string refused(const Bytes& file) {
+std::string refused(const GgufBytes& file) {
   TemporaryFolder folder;
   const std::string path = folder.write("model.gguf", file.bytes);
   const std::string message = refusal(path);
@@ -63,7 +29,7 @@ std::string refused(const Bytes& file) {
   return message.substr(path.size() + 2);
 }
 
-Checkpoint accepted(const Bytes& file) {
+Checkpoint accepted(const GgufBytes& file) {
   TemporaryFolder folder;
   return open_checkpoint(folder.write("model.gguf", file.bytes));
 }
@@ -73,24 +39,10 @@ std::string refused_tensor(std::initializer_list<uint64_t> ne, uint32_t type, ui
   return refused(header(1, 0).info("t", ne, type, offset).pad().zeros(4096));
 }
 
-std::string part(uint64_t number, uint64_t count, std::string_view tensor, std::optional<uint64_t> tensors = {}) {
-  Bytes file = header(1, tensors ? 3 : 2);
-  file.text("split.no").u32(kU16).number(number, 2);
-  file.text("split.count").u32(kU16).number(count, 2);
-  if (tensors) file.text("split.tensors.count").u32(5).u32(*tensors);
-  return file.info(tensor, {2}, 0, 0).pad().zeros(32).bytes;
-}
-
-std::vector<std::string> names_of(const Checkpoint& checkpoint) {
-  std::vector<std::string> names;
-  for (const Tensor& tensor : checkpoint.tensors) names.push_back(tensor.name);
-  return names;
-}
-
 }  // namespace
 
 TEST_CASE("tensors of a GGUF file come out with name, dtype, place, and their shape with the slowest dimension first") {
-  Bytes file = header(2, 1);
+  GgufBytes file = header(2, 1);
   file.text("general.architecture").u32(kString).text("llama");
   file.info("token_embd.weight", {64, 3}, 2, 0).info("output_norm.weight", {5}, 0, 128).pad();
   const size_t data_at = file.bytes.size();
@@ -153,18 +105,18 @@ TEST_CASE("GGUF versions 2 and 3 are read, others refused with the reason") {
 }
 
 TEST_CASE("a GGUF file that is cut anywhere is refused, with what is missing") {
-  Bytes file = header(1, 2);
+  GgufBytes file = header(1, 2);
   file.text("general.alignment").u32(kU32).u32(64);
   file.text("words").u32(kArray).u32(kString).u64(2).text("one").text("two");
   file.info("weight", {4, 2}, 0, 0).pad(64).zeros(32);
   CHECK(accepted(file).tensors.size() == 1);
   for (size_t bytes = 0; bytes < file.bytes.size(); ++bytes) {
-    Bytes cut;
+    GgufBytes cut;
     cut.bytes = file.bytes.substr(0, bytes);
     INFO(bytes);
     CHECK_THAT(refused(cut), ContainsSubstring(", expected "));
   }
-  Bytes cut;
+  GgufBytes cut;
   cut.bytes = "GGUF";
   CHECK(refused(cut) == "byte 4: found the end of the file, expected the version of GGUF");
   cut.bytes = file.bytes.substr(0, 32);
@@ -219,7 +171,7 @@ TEST_CASE("keys of a GGUF file that are not as they must be are refused") {
 
 TEST_CASE("arrays in arrays are passed over, eight deep and no deeper") {
   const auto nested = [](unsigned depth) {
-    Bytes file = header(0, 1);
+    GgufBytes file = header(0, 1);
     file.text("k").u32(kArray);
     for (unsigned i = 1; i < depth; ++i) file.u32(kArray).u64(1);
     return file.u32(kU16).u64(2).u32(0);
@@ -227,7 +179,7 @@ TEST_CASE("arrays in arrays are passed over, eight deep and no deeper") {
   CHECK(accepted(nested(1)).tensors.empty());
   CHECK(accepted(nested(8)).tensors.empty());
   CHECK(refused(nested(9)) == "byte 133: found more than 8 arrays in each other in \"k\", expected fewer");
-  Bytes deep = header(0, 1);
+  GgufBytes deep = header(0, 1);
   deep.text("k").u32(kArray);
   for (int i = 0; i < 100'000; ++i) deep.u32(kArray).u64(1);
   CHECK_THAT(refused(deep), ContainsSubstring("more than 8 arrays"));
@@ -243,7 +195,7 @@ TEST_CASE("the alignment of a GGUF file is a power of two, of type u32") {
   }
   CHECK(refused(header(0, 1).text("general.alignment").u32(10).u64(32)) ==
         "byte 53: found \"general.alignment\" of type u64, expected a u32");
-  Bytes tight = aligned(1);
+  GgufBytes tight = aligned(1);
   tight.info("a", {3}, 24, 0).info("b", {5}, 24, 3);
   const size_t data_at = tight.bytes.size();
   const Checkpoint checkpoint = accepted(tight.zeros(8));
@@ -311,7 +263,7 @@ TEST_CASE("GGUF files that are made to hurt cost their own size and 64 MiB at th
   constexpr uint64_t kBeside = 64 << 20;
 #endif
   TemporaryFolder folder;
-  const auto hold = [&](std::string_view what, Bytes& file, size_t tensors) {
+  const auto hold = [&](std::string_view what, GgufBytes& file, size_t tensors) {
     INFO(what);
     const std::string path = folder.write("model.gguf", file.bytes);
     const uint64_t bytes = file.bytes.size();
@@ -325,23 +277,23 @@ TEST_CASE("GGUF files that are made to hurt cost their own size and 64 MiB at th
     CHECK(growth <= bytes + kBeside);
   };
   constexpr uint64_t kTensors = 1 << 18, kKeys = 1 << 16;
-  Bytes tensors = header(kTensors, 0);
+  GgufBytes tensors = header(kTensors, 0);
   for (uint64_t i = 0; i < kTensors; ++i) tensors.info(fmt::format("{:x}", i), {0}, 0, 0);
   hold("as many tensors as may be, all empty", tensors.pad(), kTensors);
-  Bytes long_names = header(kTensors, 0);
+  GgufBytes long_names = header(kTensors, 0);
   for (uint64_t i = 0; i < kTensors; ++i) long_names.info(fmt::format("{:040}", i), {1, 1, 1, 0}, 0, 0);
   hold("as many tensors as may be, with names and shapes", long_names.pad(), kTensors);
-  Bytes keys = header(0, kKeys);
+  GgufBytes keys = header(0, kKeys);
   for (uint64_t i = 0; i < kKeys; ++i) keys.text(fmt::format("{:x}", i)).u32(0).number(0, 1);
   hold("as many keys as may be", keys, 0);
-  Bytes long_keys = header(0, 1000);
+  GgufBytes long_keys = header(0, 1000);
   for (uint64_t i = 0; i < 1000; ++i) long_keys.text(fmt::format("{:030000}", i)).u32(0).number(0, 1);
   hold("keys of 30,000 bytes", long_keys, 0);
-  Bytes texts = header(0, 1);
+  GgufBytes texts = header(0, 1);
   texts.text("k").u32(kArray).u32(kString).u64(4'000'000);
   for (uint64_t i = 0; i < 4'000'000; ++i) texts.text("");
   hold("four million empty texts", texts, 0);
-  Bytes arrays = header(0, 1);
+  GgufBytes arrays = header(0, 1);
   arrays.text("k").u32(kArray).u32(kArray).u64(2'000'000);
   for (uint64_t i = 0; i < 2'000'000; ++i) arrays.u32(kArray).u64(0);
   hold("two million empty arrays", arrays, 0);
@@ -393,65 +345,4 @@ TEST_CASE("a big-endian GGUF file is decoded, block by block where it must be") 
             .ends_with("byte 45: found the type IQ2_XXS in a big-endian file of tensor \"a\", expected it in a "
                        "little-endian file: what it "
                        "means in this one is not settled"));
-}
-
-TEST_CASE("any part of a split GGUF set stands for all of it") {
-  TemporaryFolder folder;
-  const std::string first = folder.write("m-00001-of-00003.gguf", part(0, 3, "a", 3));
-  const std::string second = folder.write("m-00002-of-00003.gguf", part(1, 3, "b", 3));
-  const std::string third = folder.write("m-00003-of-00003.gguf", part(2, 3, "c", 3));
-  for (const std::string& named : {first, second, third, folder.path()}) {
-    const Checkpoint checkpoint = open_checkpoint(named);
-    CHECK(names_of(checkpoint) == std::vector<std::string>{"a", "b", "c"});
-    REQUIRE(checkpoint.files.size() == 3);
-    CHECK(checkpoint.files[0].path == first);
-    CHECK(checkpoint.files[2].path == third);
-    for (uint32_t i = 0; i < 3; ++i) CHECK(checkpoint.tensors[i].extent.file == i);
-  }
-  CHECK(open_checkpoint(first).remarks.empty());
-  const Checkpoint by_second = open_checkpoint(second);
-  REQUIRE(by_second.remarks.size() == 1);
-  CHECK(by_second.remarks[0].id == "chosen");
-  CHECK(by_second.remarks[0].text == "m-00002-of-00003.gguf is part 2 of 3: all of them were read");
-
-  std::filesystem::remove(third);
-  CHECK(refusal(second) == second +
-                               ": byte 69: found a set of 3 parts, expected part 3 beside it, where "
-                               "\"m-00003-of-00003.gguf\" is missing");
-  std::filesystem::create_symlink("/etc/passwd", third);
-  CHECK_THAT(refusal(first),
-             ContainsSubstring("m-00003-of-00003.gguf: found a link to /etc/passwd, expected a file inside"));
-}
-
-TEST_CASE("a split GGUF set whose parts do not belong together is refused") {
-  TemporaryFolder folder;
-  const auto write = [&](uint64_t number, const std::string& content) {
-    return folder.write(fmt::format("m-{:05}-of-00002.gguf", number), content);
-  };
-  const std::string first = write(1, part(0, 2, "a", 2));
-  const std::string second = write(2, part(0, 2, "b", 2));
-  CHECK(refusal(first) ==
-        second +
-            ": byte 69: found split.no 0 of split.count 2, expected split.no 1 of split.count 2, as its "
-            "name says");
-  write(2, part(1, 3, "b", 2));
-  CHECK_THAT(refusal(first),
-             ContainsSubstring("found split.no 1 of split.count 3, expected split.no 1 of split.count 2"));
-  write(2, header(0, 0).bytes);
-  CHECK_THAT(refusal(first), ContainsSubstring("found split.no 0 of split.count 1, expected"));
-  write(2, part(1, 2, "a", 2));
-  CHECK(refusal(first) == second + ": byte 160: found tensor \"a\" a second time, expected each name once");
-  write(1, part(0, 2, "a", 3));
-  write(2, part(1, 2, "b", 3));
-  CHECK(refusal(first) == first + ": byte 69: found 2 tensors in the 2 parts, expected 3, as this part says");
-  write(2, "GGUF");
-  CHECK_THAT(refusal(first), Catch::Matchers::StartsWith(second + ": byte 4: found the end of the file"));
-
-  const std::string renamed = folder.write("model.gguf", part(1, 2, "b"));
-  CHECK(refusal(renamed) == renamed +
-                                ": byte 69: found split.no 1 of split.count 2 under another name, expected "
-                                "NAME-00002-of-00002.gguf, with the other parts beside it");
-  CHECK_THAT(refusal(folder.write("model.gguf", part(7, 2, "b"))),
-             ContainsSubstring("found split.no 7 of split.count 2, expected a number below the count"));
-  CHECK(names_of(open_checkpoint(folder.write("model.gguf", part(0, 1, "only")))) == std::vector<std::string>{"only"});
 }

@@ -9,7 +9,6 @@
 #include <fstream>
 #include <functional>
 #include <map>
-#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,7 +16,6 @@
 #include "strategies/error.h"
 #include "strategies/executor.h"
 #include "strategies/predictor.h"
-#include "strategies/reference.h"
 #include "strategies/sidecar.h"
 #include "strategies/strategy.h"
 #include "tests/strategies/plans/counting_memory.h"
@@ -34,14 +32,6 @@ class Hashes : public Observer {
   std::map<uint32_t, uint64_t> of;
   uint64_t read_bytes = 0;
 };
-
-std::map<uint32_t, uint64_t> reference_of(const Checkpoint& checkpoint, Target target) {
-  std::map<uint32_t, uint64_t> hashes;
-  make_reference(
-      checkpoint, std::span(&target, 1), [&](size_t, uint32_t tensor, uint64_t hash) { hashes[tensor] = hash; },
-      [](uint64_t) {});
-  return hashes;
-}
 
 // One load; checks that the weights are right and all memory goes back.
 Hashes load(const Checkpoint& checkpoint, Target target, const std::string& options) {

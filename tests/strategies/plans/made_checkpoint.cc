@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <memory>
 #include <random>
+#include <span>
 
 #include "strategies/checkpoint/tensor_reader.h"
+#include "strategies/reference.h"
 
 namespace weighbridge::test {
 namespace {
@@ -78,6 +80,14 @@ Checkpoint make_checkpoint(const Scratch& scratch, uint64_t seed) {
     checkpoint.files.push_back({path, bytes.size()});
   }
   return checkpoint;
+}
+
+std::map<uint32_t, uint64_t> reference_of(const Checkpoint& checkpoint, Target target) {
+  std::map<uint32_t, uint64_t> hashes;
+  make_reference(
+      checkpoint, std::span(&target, 1), [&](size_t, uint32_t tensor, uint64_t hash) { hashes[tensor] = hash; },
+      [](uint64_t) {});
+  return hashes;
 }
 
 }  // namespace weighbridge::test

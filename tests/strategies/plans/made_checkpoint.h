@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+
 #include "strategies/checkpoint/checkpoint.h"
 #include "tests/support/program.h"
 
@@ -11,5 +13,8 @@ namespace weighbridge::test {
 // 3 files, at odd offsets. Some are encoded (their bytes lie backwards), some share the elements of an earlier one. The
 // values are finite.
 Checkpoint make_checkpoint(const Scratch& scratch, uint64_t seed);
+
+// The hash of each tensor as the reference reads and converts it.
+std::map<uint32_t, uint64_t> reference_of(const Checkpoint& checkpoint, Target target);
 
 }  // namespace weighbridge::test

@@ -4,7 +4,6 @@
 #include "strategies/error.h"
 #include "strategies/executor.h"
 #include "strategies/predictor.h"
-#include "strategies/reference.h"
 #include "strategies/strategy.h"
 #include "tests/strategies/plans/counting_memory.h"
 #include "tests/strategies/plans/made_checkpoint.h"
@@ -46,10 +45,7 @@ TEST_CASE(
     const Scratch scratch;
     const Checkpoint checkpoint = make_checkpoint(scratch, seed);
     for (const TargetInfo& target : targets()) {
-      std::map<uint32_t, uint64_t> expected;
-      make_reference(
-          checkpoint, std::span(&target.target, 1),
-          [&](size_t, uint32_t tensor, uint64_t hash) { expected[tensor] = hash; }, [](uint64_t) {});
+      auto expected = reference_of(checkpoint, target.target);
       for (const char* text : kChoices) {
         if (std::string(text) == "stream:chunk=1" && seed > 3) continue;  // a system call an element: a few will do
         INFO("seed " << seed << ", " << text << ", " << target.name);
@@ -81,10 +77,7 @@ TEST_CASE("several threads deliver the same bytes, and what they hold at once li
     const Scratch scratch;
     const Checkpoint checkpoint = make_checkpoint(scratch, seed);
     for (const TargetInfo& target : targets()) {
-      std::map<uint32_t, uint64_t> expected;
-      make_reference(
-          checkpoint, std::span(&target.target, 1),
-          [&](size_t, uint32_t tensor, uint64_t hash) { expected[tensor] = hash; }, [](uint64_t) {});
+      auto expected = reference_of(checkpoint, target.target);
       for (const Strategy* strategy : strategies()) {
         for (const std::string threads : {"2", "7"}) {
           const auto options = strategy->options();
